@@ -1,0 +1,41 @@
+#include "base/syscalls.hpp"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace selvage::base {
+
+unique_fd pidfd_open(int pid) {
+  return unique_fd(static_cast<int>(check(::syscall(SYS_pidfd_open, pid, 0), "pidfd_open")));
+}
+
+bool pidfd_signal(int pidfd, int signal) noexcept {
+  return ::syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, 0) == 0;
+}
+
+unique_fd make_eventfd() { return unique_fd(check(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), "eventfd")); }
+
+void ring_eventfd(int fd) noexcept {
+  const std::uint64_t one = 1;
+  (void)retry_eintr([&] { return ::write(fd, &one, sizeof one); });
+}
+
+void drain_eventfd(int fd) noexcept {
+  std::uint64_t count = 0;
+  (void)retry_eintr([&] { return ::read(fd, &count, sizeof count); });
+}
+
+void close_all_except(const int* sorted, std::size_t count) noexcept {
+  unsigned from = 3;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto keep = static_cast<unsigned>(sorted[i]);
+    if (sorted[i] < 3) continue;
+    if (keep > from) ::syscall(SYS_close_range, from, keep - 1, 0);
+    from = keep + 1;
+  }
+  ::syscall(SYS_close_range, from, ~0U, 0);
+}
+
+}  // namespace selvage::base

@@ -1,0 +1,203 @@
+#pragma once
+// The lane protocol, seen from each side: 64 slots, six toggled bitsets, first in, first out.
+//
+// Called by: pool/ (host_lane), worker/ (worker_lane). Never: blocks, allocates, knows what a payload means, or believes a
+// word of the other side further than this file says.
+//
+// A slot's life, as the host counts it (bits of the slot, p = posted, d = done, t = taken):
+//   free       p == d == t
+//   claimed    host-private: header and payload are being written
+//   posted     p != d: the worker may start it          SYNC posted
+//   started    the worker's word only; believed against it, never for it
+//   done       p == d != t: header and payload are there  SYNC done
+//   free again the host has copied the result: t toggles  SYNC taken
+// recall and abort are toggled too: raised while the bit differs from the one that the request header carries.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+#include "shm/bits.hpp"
+#include "shm/doorbell.hpp"
+#include "shm/layout.hpp"
+
+namespace selvage::shm {
+
+/// Addresses of one lane in this process. The views below borrow them.
+struct request_view {
+  request_words* words;
+  request_header* headers;
+  std::byte* arena;
+};
+struct response_view {
+  response_words* words;
+  response_header* headers;
+  crash_record* crash;
+  std::byte* arena;
+};
+
+[[nodiscard]] inline request_view request_at(std::byte* region) noexcept {
+  return {reinterpret_cast<request_words*>(region + request_layout::words),
+          reinterpret_cast<request_header*>(region + request_layout::headers), region + request_layout::arena};
+}
+[[nodiscard]] inline response_view response_at(std::byte* region) noexcept {
+  return {reinterpret_cast<response_words*>(region + response_layout::words),
+          reinterpret_cast<response_header*>(region + response_layout::headers),
+          reinterpret_cast<crash_record*>(region + response_layout::crash), region + response_layout::arena};
+}
+
+/// The host's side of one lane. Its words are mirrored privately: what is in flight is never read back from shared memory.
+/// Thread-safety: claim .. publish, recall and raise_abort under the lane's lock; finished() by the collector at any time.
+class host_lane {
+ public:
+  host_lane(request_view request, response_view response) noexcept : request_(request), response_(response) {}
+
+  // -- claiming and posting
+
+  /// The next slot in ring order. A slot that is still busy is passed over only while the worker says that it has started
+  /// it: a call never overtakes one that waits. Returns nothing where the ring is full.
+  [[nodiscard]] std::optional<unsigned> claim() noexcept;
+  /// Gives back a slot that was claimed and not posted.
+  void unclaim(unsigned slot) noexcept;
+  [[nodiscard]] request_header& header(unsigned slot) noexcept { return request_.headers[slot]; }
+  /// The base bits for request_header::flags of a slot about to be posted.
+  [[nodiscard]] std::uint8_t base_flags(unsigned slot) const noexcept {
+    return static_cast<std::uint8_t>((test(recall_, slot) ? request_flags::recall_base : 0) |
+                                     (test(abort_, slot) ? request_flags::abort_base : 0));
+  }
+  /// Toggles `posted`: header and payload are complete. The caller then calls wake_worker, once for any number of slots.
+  void publish(unsigned slot) noexcept;
+  /// Returns how the worker sleeps, after a full fence: `no` needs nothing; `futex` was rung here; `event` is for the caller,
+  /// who holds the eventfd.
+  parked wake_worker() noexcept;
+
+  // -- settling
+
+  /// Slots whose answer is there. SYNC done: acquires what the worker wrote before it toggled.
+  [[nodiscard]] std::uint64_t finished() const noexcept {
+    return in_flight_.load(std::memory_order_acquire) & ~(posted_.load(std::memory_order_relaxed) ^ response_.words->done.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] const response_header& response(unsigned slot) const noexcept { return response_.headers[slot]; }
+  [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
+  /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
+  void settle(unsigned slot) noexcept { in_flight_.fetch_and(~bit(slot), std::memory_order_relaxed); }
+  /// Toggles `taken`: the slot is free and the worker may reuse its arena bytes.
+  void free(unsigned slot) noexcept;
+
+  // -- taking back
+
+  /// Raises recall, and says what is known then: true, the worker will not run it, whatever it does next; false, it has
+  /// started it, and the answer will tell whether it ran.
+  bool recall(unsigned slot) noexcept;
+  /// The slot holds a call that the worker has not started (its word: a hint).
+  [[nodiscard]] std::uint64_t started() const noexcept {
+    // SYNC started: acquire pairs with the worker's toggle, for the start stamp
+    return in_flight_.load(std::memory_order_relaxed) & ~(posted_.load(std::memory_order_relaxed) ^ response_.words->started.load(std::memory_order_acquire));
+  }
+  void raise_abort(unsigned slot) noexcept;
+  void kill_at(unsigned slot, std::uint64_t when_ns) noexcept {
+    request_.words->kill_at_ns[slot].store(when_ns, std::memory_order_release);  // SYNC kill_at: read by the supervisor
+  }
+
+  // -- epochs
+
+  /// Zeroes the host's words: nothing of the dead epoch is left in them. Requires: the worker's tree is reaped, its calls are
+  /// settled or moved.
+  void reset() noexcept;
+  /// SYNC open_epoch: the worker of `epoch` may touch its response region.
+  void open(std::uint64_t epoch) noexcept;
+  [[nodiscard]] std::uint64_t open_epoch() const noexcept { return open_epoch_; }
+  /// The worker of the open epoch is ready. SYNC ready
+  [[nodiscard]] bool ready() const noexcept {
+    return open_epoch_ != 0 && response_.words->ready_epoch.load(std::memory_order_acquire) == open_epoch_;
+  }
+  void accept_ready() noexcept { request_.words->accepted_epoch.store(open_epoch_, std::memory_order_release); }
+  void request_retire() noexcept { request_.words->retire_request.store(open_epoch_, std::memory_order_release); }
+
+  // -- what the collector sleeps on
+
+  void set_parked(parked how) noexcept {
+    request_.words->parked.store(static_cast<std::uint32_t>(how), std::memory_order_relaxed);  // fenced by the caller
+  }
+  [[nodiscard]] watched_word doorbell() const noexcept {
+    return {&response_.words->doorbell, response_.words->doorbell.load(std::memory_order_relaxed)};
+  }
+
+  [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
+  [[nodiscard]] std::uint64_t busy() const noexcept { return busy_.load(std::memory_order_relaxed); }
+  [[nodiscard]] unsigned oldest_from() const noexcept { return head_; }
+  [[nodiscard]] const crash_record& crash() const noexcept { return *response_.crash; }
+  [[nodiscard]] request_view request() const noexcept { return request_; }
+  [[nodiscard]] word32& worker_doorbell() noexcept { return request_.words->doorbell; }
+
+ private:
+  request_view request_;
+  response_view response_;
+  word64 in_flight_{0};  // private: posted and not settled. acquire/release within this process hands over the call records
+  word64 posted_{0};     // private mirror of request_words::posted: written under the lane's lock, read by the collector
+  word64 busy_{0};       // private: claimed and not freed. Written under the lane's lock
+  std::uint64_t taken_ = 0;
+  std::uint64_t recall_ = 0;
+  std::uint64_t abort_ = 0;
+  std::uint64_t open_epoch_ = 0;
+  unsigned head_ = 0;
+};
+
+/// The worker's side of one lane. One thread only.
+class worker_lane {
+ public:
+  worker_lane(request_view request, response_view response) noexcept : request_(request), response_(response) {}
+
+  /// Zeroes the worker's words and says that it is ready. Requires: open_epoch() == epoch. SYNC ready
+  void open(std::uint64_t epoch) noexcept;
+  [[nodiscard]] std::uint64_t open_epoch() const noexcept {
+    return request_.words->open_epoch.load(std::memory_order_acquire);  // SYNC open_epoch
+  }
+
+  /// Slots posted and not started, as of now. SYNC posted: acquires header and payload.
+  [[nodiscard]] std::uint64_t pending() const noexcept {
+    return request_.words->posted.load(std::memory_order_acquire) ^ started_;
+  }
+  /// The next of `pending` in ring order; moves the cursor behind it. Requires: pending != 0.
+  [[nodiscard]] unsigned next(std::uint64_t pending) noexcept {
+    const unsigned slot = first_from(pending, cursor_);
+    cursor_ = (slot + 1) & 63U;
+    return slot;
+  }
+  [[nodiscard]] const request_header& request(unsigned slot) const noexcept { return request_.headers[slot]; }
+  [[nodiscard]] const std::byte* request_arena() const noexcept { return request_.arena; }
+
+  /// Stamps and toggles `started`, then looks at `recall`: false, the call was recalled and must not run; finish it as skipped.
+  [[nodiscard]] bool start(unsigned slot, std::uint64_t now_ns) noexcept;
+  [[nodiscard]] response_header& response(unsigned slot) noexcept { return response_.headers[slot]; }
+  [[nodiscard]] std::byte* response_arena() noexcept { return response_.arena; }
+  /// Toggles `done`: header and payload are complete. SYNC done
+  void finish(unsigned slot) noexcept;
+  /// Rings the host where it sleeps. Fences first, unless `fenced`: start() of the next call has just done so.
+  void wake_host(bool fenced) noexcept;
+
+  [[nodiscard]] bool abort_raised(unsigned slot, std::uint8_t flags) const noexcept {
+    return test(request_.words->abort.load(std::memory_order_relaxed), slot) != ((flags & request_flags::abort_base) != 0);
+  }
+  /// Slots whose answer the host has taken: their arena bytes are free. SYNC taken
+  [[nodiscard]] std::uint64_t taken() const noexcept {
+    return ~(request_.words->taken.load(std::memory_order_acquire) ^ done_);
+  }
+
+  void set_parked(parked how) noexcept {
+    response_.words->parked.store(static_cast<std::uint32_t>(how), std::memory_order_relaxed);  // fenced by the caller
+  }
+  [[nodiscard]] watched_word doorbell() const noexcept {
+    return {&request_.words->doorbell, request_.words->doorbell.load(std::memory_order_relaxed)};
+  }
+  [[nodiscard]] crash_record& crash() noexcept { return *response_.crash; }
+
+ private:
+  request_view request_;
+  response_view response_;
+  std::uint64_t started_ = 0;
+  std::uint64_t done_ = 0;
+  unsigned cursor_ = 0;
+};
+
+}  // namespace selvage::shm

@@ -1,0 +1,44 @@
+#pragma once
+// A worker: the process in which tasks run. Boots by a numbered checklist, maps its one lane, seals itself, says that it is
+// ready, then takes calls, runs them and replies until it is told to retire or dies.
+//
+// Called by: start/, in a child forked by the supervisor. Never: sees another lane, returns to its caller, or runs the exit
+// handlers of the program that it was forked from.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "selvage/detail/task_entry.hpp"
+#include "shm/segment.hpp"
+
+namespace selvage::worker {
+
+/// This worker's place. The descriptors are closed during the boot, except event_fd.
+struct seat {
+  shm::geometry shape;
+  unsigned lane = 0;
+  std::uint64_t epoch = 0;
+  int read_write_fd = -1;
+  int read_only_fd = -1;
+  int event_fd = -1;             ///< the host writes here while `parked` says `event`
+  int stderr_fd = -1;            ///< becomes fd 2; -1 leaves it
+  int supervisor_pidfd = -1;
+};
+
+struct settings {
+  std::uint64_t response_initial_bytes = 0;  ///< of the response arena, reserved at the first use
+  std::uint64_t payload_cap_bytes = 0;       ///< a larger result is payload_too_large
+  std::uint64_t memory_bytes = 0;            ///< RLIMIT_DATA above what the worker had at boot, 0 for none
+  std::chrono::nanoseconds spin{0};          ///< at most, before it parks; adapted downward while spinning does not pay
+  std::vector<int> inherit;                  ///< descriptors that tasks may use; every other one is closed
+  std::function<void()> initializer;         ///< runs before ready; what it throws ends the worker
+  std::function<void()> finalizer;           ///< runs when the worker retires
+};
+
+/// Boots, serves, ends. Requires: the calling process has one thread.
+[[noreturn]] void run(const seat& place, const settings& given, std::span<const detail::task_entry> tasks);
+
+}  // namespace selvage::worker
