@@ -2,8 +2,12 @@
 # its objects in `selvage`. A folder without sources defines nothing. *.fbs become "<name>/<file>_generated.h".
 # selvage_flatc(<target> PREFIX <path> <fbs>...): the generated headers of schemas, as sources of a target.
 
+# Every generated header, for tools that read sources without building them.
+add_custom_target(selvage_generated)
+
 function(selvage_flatc target)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "PREFIX" "")
+  set(headers)
   foreach(schema IN LISTS arg_UNPARSED_ARGUMENTS)
     cmake_path(GET schema STEM name)
     set(directory "${PROJECT_BINARY_DIR}/generated/${arg_PREFIX}")
@@ -12,8 +16,13 @@ function(selvage_flatc target)
       COMMAND "${SELVAGE_FLATC}" --cpp --cpp-std c++17 --scoped-enums --gen-object-api --reflect-names
               -I "${PROJECT_SOURCE_DIR}" -o "${directory}" "${schema}"
       DEPENDS "${schema}" COMMENT "flatc ${arg_PREFIX}/${name}.fbs" VERBATIM)
-    target_sources(${target} PRIVATE "${header}")
+    list(APPEND headers "${header}")
   endforeach()
+  if(headers)
+    add_custom_target(${target}_generated DEPENDS ${headers})
+    add_dependencies(selvage_generated ${target}_generated)
+    add_dependencies(${target} ${target}_generated)
+  endif()
 endfunction()
 
 function(selvage_folder name)
@@ -31,8 +40,8 @@ function(selvage_folder name)
     selvage_internal ${SELVAGE_PUBLIC_DEPENDENCIES} ${SELVAGE_PRIVATE_DEPENDENCIES})
   selvage_flatc(${target} PREFIX ${name} ${schemas})
   foreach(dependency IN LISTS arg_DEPENDS)
-    if(TARGET selvage_${dependency})
-      add_dependencies(${target} selvage_${dependency})  # for their generated headers
+    if(TARGET selvage_${dependency}_generated)
+      add_dependencies(${target} selvage_${dependency}_generated)
     endif()
   endforeach()
   target_sources(selvage PRIVATE $<TARGET_OBJECTS:${target}>)
