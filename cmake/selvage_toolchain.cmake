@@ -21,5 +21,6 @@ target_include_directories(selvage_internal INTERFACE
 target_compile_options(selvage_internal INTERFACE
   -Wall -Wextra -Wpedantic
   -fno-omit-frame-pointer  # the crash recorder walks frame pointers
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>  # fences are meant, though ThreadSanitizer does not know them
   "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
 # No hidden visibility: the names of Selvage's own functions belong in a crash's stack.
