@@ -159,7 +159,10 @@ mapping::~mapping() = default;
 mapping::mapping(int fd, access rights, std::uint64_t offset, std::size_t bytes, void* at) : region_(new region) {
   const auto mode = rights == access::read_only ? interprocess::read_only : interprocess::read_write;
   try {
-    region_->mapped = interprocess::mapped_region(mappable{fd, mode}, mode, static_cast<interprocess::offset_t>(offset), bytes, at);
+    // MAP_FIXED: Boost would otherwise refuse an address inside the range that the caller has reserved.
+    const interprocess::map_options_t options = at == nullptr ? interprocess::default_map_options : MAP_FIXED;
+    region_->mapped = interprocess::mapped_region(mappable{fd, mode}, mode, static_cast<interprocess::offset_t>(offset),
+                                                  bytes, at, options);
   } catch (const interprocess::interprocess_exception& problem) {
     base::throw_errno(problem.get_native_error(), "mapping " + std::to_string(bytes) + " bytes of the shared-memory segment");
   }
