@@ -41,9 +41,11 @@ std::optional<std::size_t> arena::growth_for(std::size_t bytes) const noexcept {
 }
 
 void arena::trim(unsigned slot, std::uint64_t offset, std::size_t bytes) noexcept {
+  assert(holds(slot));
   block& whole = blocks_[slot];
-  const std::uint64_t start = std::max(whole.offset, offset / granule * granule);
-  const std::uint64_t end = std::min(whole.end(), std::max(start + granule, round_up(offset + bytes, granule)));
+  // One granule is kept at least, for a block of no length would not count as held.
+  const std::uint64_t start = std::clamp(offset / granule * granule, whole.offset, whole.end() - granule);
+  const std::uint64_t end = std::clamp<std::uint64_t>(round_up(offset + bytes, granule), start + granule, whole.end());
   in_use_ -= whole.length - (end - start);
   whole = {start, end - start};
 }

@@ -2,8 +2,9 @@
 // Which bytes of a payload arena are in use: private bookkeeping of the arena's one writer (the host for requests, the
 // worker for responses). Nothing of it is shared, so nothing can be corrupted by the other side.
 //
-// At most one block for each slot of the lane. First fit from the lowest address keeps the bytes in use together, so that a
-// lane with few calls in flight stays in cache. Never: touches the bytes, or reserves them (the caller does, see grow).
+// At most one block for each slot of the lane. First fit from the lowest address keeps the bytes in use together, so
+// that a lane with few calls in flight stays in cache. Never: touches the bytes, or reserves them (the caller does, see
+// grow).
 // Thread-safety: none; the owner of the lane serialises.
 
 #include <array>
@@ -29,13 +30,14 @@ class arena {
   /// Returns: its offset; nothing where no gap of the reserved part is large enough.
   [[nodiscard]] std::optional<std::uint64_t> allocate(unsigned slot, std::size_t bytes) noexcept;
 
-  /// How many bytes must be reserved for allocate(bytes) to succeed at the end of what is in use; nothing where the maximum
-  /// does not hold it. Grows by doubling, so that a slowly growing arena is not reserved page by page.
+  /// How many bytes must be reserved for allocate(bytes) to succeed at the end of what is in use; nothing where the
+  /// maximum does not hold it. Grows by doubling, so that a slowly growing arena is not reserved page by page.
   [[nodiscard]] std::optional<std::size_t> growth_for(std::size_t bytes) const noexcept;
   /// The caller has reserved the first `bytes`.
   void grow(std::size_t bytes) noexcept { reserved_ = bytes; }
 
-  /// Gives back what lies before `offset` of the slot's block and behind offset + bytes.
+  /// Gives back what lies before `offset` of the slot's block and behind offset + bytes; both may be at its end. The
+  /// slot still holds 16 bytes at least. Requires: the slot holds a block, and the bytes are in it.
   void trim(unsigned slot, std::uint64_t offset, std::size_t bytes) noexcept;
   /// Frees the slot's block; nothing where it holds none.
   void release(unsigned slot) noexcept;
@@ -59,8 +61,8 @@ class arena {
   std::size_t reserved_ = 0;
   std::size_t in_use_ = 0;
   unsigned count_ = 0;
-  std::array<block, slots_per_lane> blocks_{};              // by slot
-  std::array<std::uint8_t, slots_per_lane> by_address_{};   // slots of the first count_ blocks, in order of offset
+  std::array<block, slots_per_lane> blocks_{};             // by slot
+  std::array<std::uint8_t, slots_per_lane> by_address_{};  // slots of the first count_ blocks, in order of offset
 };
 
 }  // namespace selvage::shm

@@ -7,7 +7,9 @@
 namespace selvage::shm {
 
 [[nodiscard]] constexpr std::uint64_t bit(unsigned slot) noexcept { return std::uint64_t{1} << (slot & 63U); }
-[[nodiscard]] constexpr bool test(std::uint64_t bits, unsigned slot) noexcept { return ((bits >> (slot & 63U)) & 1U) != 0; }
+[[nodiscard]] constexpr bool test(std::uint64_t bits, unsigned slot) noexcept {
+  return ((bits >> (slot & 63U)) & 1U) != 0;
+}
 
 /// The first set bit at or after `from`, around the ring. Requires: bits != 0.
 [[nodiscard]] constexpr unsigned first_from(std::uint64_t bits, unsigned from) noexcept {
