@@ -41,8 +41,10 @@ void wait_on_any(std::span<const watched_word> words, std::uint64_t until_ns) no
 }
 
 void ring(word32& doorbell) noexcept {
-  // relaxed: the word carries no data; the kernel orders the change before the wake, and the sleeper looks again
-  doorbell.store(doorbell.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  // Not load and store: two threads of the writing process may ring at once, and a count that went back to what a
+  // sleeper has just read would let it sleep. relaxed: the caller's fence publishes the work, the kernel orders change
+  // and wake
+  doorbell.fetch_add(1, std::memory_order_relaxed);
   nudge(doorbell);
 }
 

@@ -5,7 +5,8 @@
 // atomic::wait, whose futexes are private to one process.
 //
 // The pattern, on both sides (release/acquire alone loses wake-ups):
-//   to park:     own parked word = futex; seq_cst fence; read the peer's doorbell; look for work again; wait; parked = no
+//   to park:     own parked word = futex; seq_cst fence; read the peer's doorbell (acquire); look for work again; wait;
+//                parked = no
 //   to publish:  store the bits; seq_cst fence; read the peer's parked word; if it is set, ring
 // The value of the doorbell is read before the last look, so that a ring after the look makes the wait return at once.
 // FUTEX_WAIT, FUTEX_WAKE and futex_waitv work on pages that are mapped read-only.
@@ -27,19 +28,20 @@ struct watched_word {
   std::uint32_t expected;
 };
 
-/// Sleeps until `word` no longer holds `expected`, somebody wakes it, or CLOCK_MONOTONIC reaches `until_ns` (never_ns: no
-/// limit). Spurious returns happen: look again. Blocks.
+/// Sleeps until `word` no longer holds `expected`, somebody wakes it, or CLOCK_MONOTONIC reaches `until_ns` (never_ns:
+/// no limit). Spurious returns happen: look again. Blocks.
 void wait_on(const word32& word, std::uint32_t expected, std::uint64_t until_ns = base::never_ns) noexcept;
 
-/// The same over several words at once: at most 128.
+/// The same over several words at once. Requires: 1 to 128 of them; with none it returns at once.
 void wait_on_any(std::span<const watched_word> words, std::uint64_t until_ns = base::never_ns) noexcept;
 
 /// Counts the doorbell up and wakes whoever sleeps on it. Requires: the caller's process is the word's one writer.
+/// Thread-safety: any thread of that process, at any time.
 /// Cost: one system call.
 void ring(word32& doorbell) noexcept;
 
-/// Wakes sleepers without changing the word: for a process that may not write it. The sleeper may be about to sleep and miss
-/// it, so the caller repeats until it sees the effect.
+/// Wakes sleepers without changing the word: for a process that may not write it. The sleeper may be about to sleep and
+/// miss it, so the caller repeats until it sees the effect.
 void nudge(const word32& doorbell) noexcept;
 
 /// A hint to the processor that this is a spin loop.
