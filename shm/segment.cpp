@@ -32,8 +32,8 @@ std::string fresh_name() {
   return name_prefix + std::to_string(::getpid()) + "-" + std::to_string(random);
 }
 
-// A creator that is killed between open and unlink leaves an empty name with its pid in it. Names with a size, of living
-// processes, or of other users are left alone.
+// A creator that is killed between open and unlink leaves an empty name with its pid in it. Names with a size, of
+// living processes, or of other users are left alone.
 void sweep_orphaned_names() noexcept {
   DIR* folder = ::opendir(shm_folder);
   if (folder == nullptr) return;
@@ -44,7 +44,8 @@ void sweep_orphaned_names() noexcept {
     if (creator <= 0 || creator == ::getpid() || ::kill(creator, 0) == 0 || errno != ESRCH) continue;
     struct stat info;
     if (::fstatat(::dirfd(folder), entry->d_name, &info, AT_SYMLINK_NOFOLLOW) != 0) continue;
-    if (S_ISREG(info.st_mode) && info.st_size == 0 && info.st_uid == ::geteuid()) ::unlinkat(::dirfd(folder), entry->d_name, 0);
+    if (S_ISREG(info.st_mode) && info.st_size == 0 && info.st_uid == ::geteuid())
+      ::unlinkat(::dirfd(folder), entry->d_name, 0);
   }
   ::closedir(folder);
 }
@@ -59,7 +60,8 @@ descriptors open_twice() {
   const std::string name = fresh_name();
   try {
     interprocess::permissions owner_only(0600);
-    interprocess::shared_memory_object writable(interprocess::create_only, name.c_str(), interprocess::read_write, owner_only);
+    interprocess::shared_memory_object writable(interprocess::create_only, name.c_str(), interprocess::read_write,
+                                                owner_only);
     struct unlinker {
       const std::string& name;
       ~unlinker() { interprocess::shared_memory_object::remove(name.c_str()); }
@@ -101,9 +103,8 @@ struct mappable {
 
 descriptors create_segment(const geometry& shape) {
   descriptors segment = open_twice();
-  base::check(base::retry_eintr([&] {
-                return ::ftruncate(segment.read_write.get(), static_cast<off_t>(shape.segment_bytes()));
-              }),
+  base::check(base::retry_eintr(
+                  [&] { return ::ftruncate(segment.read_write.get(), static_cast<off_t>(shape.segment_bytes())); }),
               "ftruncate of the shared-memory segment");
   reserve_or_throw(segment, 0, shape.request_offset(0));
   for (unsigned lane = 0; lane < shape.lanes; ++lane) {
@@ -121,14 +122,14 @@ void check_segment(const descriptors& segment, const geometry& shape) {
   base::check(::pread(segment.read_only.get(), &found, sizeof found, 0), "reading the segment's header");
   if (std::memcmp(&found, &wanted, sizeof found) != 0) {
     throw selvage::error(errc::worker_start_failed,
-                         "the shared-memory segment was laid out by another build of Selvage: host and worker must be the same executable");
+                         "the shared-memory segment was laid out by another build of Selvage: host and worker must be "
+                         "the same executable");
   }
 }
 
 int reserve(int read_write_fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
-  const int result = base::retry_eintr([&] {
-    return ::fallocate(read_write_fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes));
-  });
+  const int result = base::retry_eintr(
+      [&] { return ::fallocate(read_write_fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)); });
   return result == 0 ? 0 : errno;
 }
 
@@ -147,8 +148,19 @@ std::string shared_memory_figures(std::uint64_t requested) {
   return figures + "; enlarge /dev/shm (docker: --shm-size) or lower the pool's arena sizes";
 }
 
+// A union, so that the range of an abandoned mapping is forgotten: mapped_region's destructor would unmap it.
 struct mapping::region {
-  interprocess::mapped_region mapped;
+  union {
+    interprocess::mapped_region mapped;
+  };
+  bool abandoned = false;
+
+  region() : mapped() {}
+  region(const region&) = delete;
+  region& operator=(const region&) = delete;
+  ~region() {
+    if (!abandoned) mapped.~mapped_region();
+  }
 };
 
 mapping::mapping() noexcept = default;
@@ -164,7 +176,8 @@ mapping::mapping(int fd, access rights, std::uint64_t offset, std::size_t bytes,
     region_->mapped = interprocess::mapped_region(mappable{fd, mode}, mode, static_cast<interprocess::offset_t>(offset),
                                                   bytes, at, options);
   } catch (const interprocess::interprocess_exception& problem) {
-    base::throw_errno(problem.get_native_error(), "mapping " + std::to_string(bytes) + " bytes of the shared-memory segment");
+    base::throw_errno(problem.get_native_error(),
+                      "mapping " + std::to_string(bytes) + " bytes of the shared-memory segment");
   }
   base::check(::madvise(data(), bytes, MADV_DONTFORK), "madvise(MADV_DONTFORK)");
 }
@@ -175,6 +188,9 @@ std::byte* mapping::data() const noexcept {
 
 std::size_t mapping::size() const noexcept { return region_ ? region_->mapped.get_size() : 0; }
 
-void mapping::abandon() noexcept { (void)region_.release(); }
+void mapping::abandon() noexcept {
+  if (region_) region_->abandoned = true;
+  region_.reset();
+}
 
 }  // namespace selvage::shm
