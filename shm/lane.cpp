@@ -1,21 +1,47 @@
 #include "shm/lane.hpp"
 
+#include <sys/random.h>
+
 #include <atomic>
 
+#include "base/syscalls.hpp"
+
 namespace selvage::shm {
+namespace {
+
+// Cannot fail: creating the segment has used it already.
+std::uint64_t unpredictable_number() noexcept {
+  std::uint64_t number = 0;
+  (void)base::retry_eintr([&] { return ::getrandom(&number, sizeof number, 0); });
+  return number;
+}
+
+}  // namespace
 
 // ---- host ----------------------------------------------------------------------------------------------------------
 
 std::optional<unsigned> host_lane::claim() noexcept {
   const std::uint64_t busy = busy_.load(std::memory_order_relaxed);  // relaxed: written under the lock that we hold
-  unsigned slot = head_;
-  if (test(busy, slot)) [[unlikely]] {
-    if (busy == ~std::uint64_t{0}) return std::nullopt;
-    slot = first_from(~busy, head_);
-    // Passing over a call that waits would let this one overtake it. A liar only reorders its own lane.
-    const std::uint64_t waiting = in_flight_.load(std::memory_order_relaxed) & ~started();
-    if (waiting != 0 && distance(head_, first_from(waiting, head_)) < distance(head_, slot)) return std::nullopt;
+  const unsigned slot = head_;
+  if (test(busy | passed_, slot)) [[unlikely]]
+    return claim_passing_over(busy);
+  head_ = (slot + 1) & 63U;
+  busy_.store(busy | bit(slot), std::memory_order_relaxed);
+  return slot;
+}
+
+std::optional<unsigned> host_lane::claim_passing_over(std::uint64_t busy) noexcept {
+  if (busy == ~std::uint64_t{0}) return std::nullopt;
+  const unsigned slot = first_from(~busy, head_);
+  // The worker takes what waits in ring order from its cursor, which is behind the last call that it started. A liar
+  // only reorders its own lane.
+  if (const std::uint64_t waiting = in_flight_.load(std::memory_order_relaxed) & ~started(); waiting != 0) {
+    const unsigned oldest = first_from(waiting, head_);
+    if (distance(head_, oldest) < distance(head_, slot)) return std::nullopt;  // behind it now, before it a lap later
+    if (first_from(~passed_, slot) == oldest) return std::nullopt;             // the cursor may be before both
   }
+  for (unsigned passed = head_; passed != slot; passed = (passed + 1) & 63U) passed_ |= bit(passed);
+  passed_ &= ~bit(slot);
   head_ = (slot + 1) & 63U;
   busy_.store(busy | bit(slot), std::memory_order_relaxed);
   return slot;
@@ -23,7 +49,11 @@ std::optional<unsigned> host_lane::claim() noexcept {
 
 void host_lane::unclaim(unsigned slot) noexcept {
   busy_.store(busy_.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
-  if (head_ == ((slot + 1) & 63U)) head_ = slot;
+  if (head_ == ((slot + 1) & 63U)) {
+    head_ = slot;
+  } else {
+    passed_ |= bit(slot);
+  }
 }
 
 void host_lane::publish(unsigned slot) noexcept {
@@ -47,22 +77,29 @@ void host_lane::free(unsigned slot) noexcept {
 }
 
 bool host_lane::recall(unsigned slot) noexcept {
-  recall_ ^= bit(slot);
-  request_.words->recall.store(recall_, std::memory_order_relaxed);
+  raise(request_.words->recall, recall_, slot, request_flags::recall_base);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC recall: against started in worker_lane::start
-  return !test(started(), slot);
+  // Not started(): of a call that the collector settles just now it would say no.
+  const std::uint64_t started = response_.words->started.load(std::memory_order_acquire);
+  return test(posted_.load(std::memory_order_relaxed) ^ started, slot);  // relaxed: written under the lock that we hold
 }
 
 void host_lane::raise_abort(unsigned slot) noexcept {
-  abort_ ^= bit(slot);
-  request_.words->abort.store(abort_, std::memory_order_release);
+  raise(request_.words->abort, abort_, slot, request_flags::abort_base);
+}
+
+void host_lane::raise(word64& shared, std::uint64_t& mirror, unsigned slot, std::uint8_t base_flag) noexcept {
+  const bool base = (request_.headers[slot].flags & base_flag) != 0;
+  if (test(mirror, slot) != base) return;
+  mirror ^= bit(slot);
+  shared.store(mirror, std::memory_order_release);  // whoever sees it raised sees why
 }
 
 void host_lane::reset() noexcept {
   posted_.store(0, std::memory_order_relaxed);
   in_flight_.store(0, std::memory_order_relaxed);
   busy_.store(0, std::memory_order_relaxed);
-  taken_ = recall_ = abort_ = 0;
+  taken_ = recall_ = abort_ = passed_ = 0;
   head_ = 0;
   request_words& words = *request_.words;
   for (word64* shared : {&words.posted, &words.taken, &words.recall, &words.abort, &words.retire_request}) {
@@ -73,7 +110,9 @@ void host_lane::reset() noexcept {
 
 void host_lane::open(std::uint64_t epoch) noexcept {
   open_epoch_ = epoch;
-  request_.words->open_epoch.store(epoch, std::memory_order_release);  // SYNC open_epoch
+  open_token_ = unpredictable_number();
+  request_.words->open_token.store(open_token_, std::memory_order_relaxed);  // relaxed: open_epoch publishes it
+  request_.words->open_epoch.store(epoch, std::memory_order_release);        // SYNC open_epoch
   ring(request_.words->doorbell);
 }
 
@@ -87,6 +126,8 @@ void worker_lane::open(std::uint64_t epoch) noexcept {
   response_.crash->kind.store(0, std::memory_order_relaxed);
   started_ = done_ = 0;
   cursor_ = 0;
+  // relaxed: open_epoch, which the caller has acquired, published the one; ready_epoch publishes the other
+  words.ready_token.store(request_.words->open_token.load(std::memory_order_relaxed), std::memory_order_relaxed);
   words.ready_epoch.store(epoch, std::memory_order_release);  // SYNC ready
   wake_host(false);
 }
@@ -95,7 +136,7 @@ bool worker_lane::start(unsigned slot, std::uint64_t now_ns) noexcept {
   response_.headers[slot].started_at_ns.store(now_ns, std::memory_order_relaxed);
   started_ ^= bit(slot);
   response_.words->started.store(started_, std::memory_order_release);  // SYNC started: publishes the stamp
-  std::atomic_thread_fence(std::memory_order_seq_cst);                  // SYNC recall: against started in host_lane::recall
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC recall: against started in host_lane::recall
   const std::uint64_t recall = request_.words->recall.load(std::memory_order_relaxed);
   return test(recall, slot) == ((request_.headers[slot].flags & request_flags::recall_base) != 0);
 }

@@ -1,8 +1,8 @@
 #pragma once
 // The lane protocol, seen from each side: 64 slots, six toggled bitsets, first in, first out.
 //
-// Called by: pool/ (host_lane), worker/ (worker_lane). Never: blocks, allocates, knows what a payload means, or believes a
-// word of the other side further than this file says.
+// Called by: pool/ (host_lane), worker/ (worker_lane). Never: blocks, allocates, knows what a payload means, or
+// believes a word of the other side further than this file says.
 //
 // A slot's life, as the host counts it (bits of the slot, p = posted, d = done, t = taken):
 //   free       p == d == t
@@ -46,16 +46,18 @@ struct response_view {
           reinterpret_cast<crash_record*>(region + response_layout::crash), region + response_layout::arena};
 }
 
-/// The host's side of one lane. Its words are mirrored privately: what is in flight is never read back from shared memory.
-/// Thread-safety: claim .. publish, recall and raise_abort under the lane's lock; finished() by the collector at any time.
+/// The host's side of one lane. Its words are mirrored privately: what is in flight is never read back.
+/// Thread-safety: claim .. publish, free, recall and raise_abort under the lane's lock; finished() and settle() by the
+/// collector at any time.
 class host_lane {
  public:
   host_lane(request_view request, response_view response) noexcept : request_(request), response_(response) {}
 
   // -- claiming and posting
 
-  /// The next slot in ring order. A slot that is still busy is passed over only while the worker says that it has started
-  /// it: a call never overtakes one that waits. Returns nothing where the ring is full.
+  /// The next slot in ring order. A slot that is still busy is passed over only while no posted call waits in between:
+  /// a call never overtakes one that waits. Returns nothing where the ring is full, or has room only in front of such a
+  /// call.
   [[nodiscard]] std::optional<unsigned> claim() noexcept;
   /// Gives back a slot that was claimed and not posted.
   void unclaim(unsigned slot) noexcept;
@@ -65,18 +67,19 @@ class host_lane {
     return static_cast<std::uint8_t>((test(recall_, slot) ? request_flags::recall_base : 0) |
                                      (test(abort_, slot) ? request_flags::abort_base : 0));
   }
-  /// Toggles `posted`: header and payload are complete. The caller then calls wake_worker, once for any number of slots.
+  /// Toggles `posted`: header and payload are complete. The caller then calls wake_worker, once for many slots.
   void publish(unsigned slot) noexcept;
-  /// Returns how the worker sleeps, after a full fence: `no` needs nothing; `futex` was rung here; `event` is for the caller,
-  /// who holds the eventfd.
+  /// Returns how the worker sleeps, after a full fence: `no` needs nothing; `futex` was rung here; `event` is for the
+  /// caller, who holds the eventfd.
   parked wake_worker() noexcept;
+
+  /// Its own word, read without a fence: for waking it where being late does not matter for ever.
+  [[nodiscard]] bool worker_is_parked() const noexcept { return response_.words->parked.load(std::memory_order_relaxed) != 0; }
 
   // -- settling
 
   /// Slots whose answer is there. SYNC done: acquires what the worker wrote before it toggled.
-  [[nodiscard]] std::uint64_t finished() const noexcept {
-    return in_flight_.load(std::memory_order_acquire) & ~(posted_.load(std::memory_order_relaxed) ^ response_.words->done.load(std::memory_order_acquire));
-  }
+  [[nodiscard]] std::uint64_t finished() const noexcept { return answered(response_.words->done); }
   [[nodiscard]] const response_header& response(unsigned slot) const noexcept { return response_.headers[slot]; }
   [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
   /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
@@ -87,13 +90,12 @@ class host_lane {
   // -- taking back
 
   /// Raises recall, and says what is known then: true, the worker will not run it, whatever it does next; false, it has
-  /// started it, and the answer will tell whether it ran.
+  /// started it, and the answer will tell whether it ran. Raising it again changes nothing. Requires: a call that the
+  /// caller has not freed; the collector may settle it meanwhile.
   bool recall(unsigned slot) noexcept;
-  /// The slot holds a call that the worker has not started (its word: a hint).
-  [[nodiscard]] std::uint64_t started() const noexcept {
-    // SYNC started: acquire pairs with the worker's toggle, for the start stamp
-    return in_flight_.load(std::memory_order_relaxed) & ~(posted_.load(std::memory_order_relaxed) ^ response_.words->started.load(std::memory_order_acquire));
-  }
+  /// Slots in flight that the worker has started (its word: a hint). SYNC started: acquires the start stamps.
+  [[nodiscard]] std::uint64_t started() const noexcept { return answered(response_.words->started); }
+  /// Raising it again changes nothing. Requires: as recall.
   void raise_abort(unsigned slot) noexcept;
   void kill_at(unsigned slot, std::uint64_t when_ns) noexcept {
     request_.words->kill_at_ns[slot].store(when_ns, std::memory_order_release);  // SYNC kill_at: read by the supervisor
@@ -101,15 +103,17 @@ class host_lane {
 
   // -- epochs
 
-  /// Zeroes the host's words: nothing of the dead epoch is left in them. Requires: the worker's tree is reaped, its calls are
-  /// settled or moved.
+  /// Zeroes the host's words: nothing of the dead epoch is left in them. Requires: the worker's tree is reaped, its
+  /// calls are settled or moved.
   void reset() noexcept;
   /// SYNC open_epoch: the worker of `epoch` may touch its response region.
   void open(std::uint64_t epoch) noexcept;
   [[nodiscard]] std::uint64_t open_epoch() const noexcept { return open_epoch_; }
   /// The worker of the open epoch is ready. SYNC ready
   [[nodiscard]] bool ready() const noexcept {
-    return open_epoch_ != 0 && response_.words->ready_epoch.load(std::memory_order_acquire) == open_epoch_;
+    return open_epoch_ != 0 && response_.words->ready_epoch.load(std::memory_order_acquire) == open_epoch_ &&
+           // relaxed: written before ready_epoch
+           response_.words->ready_token.load(std::memory_order_relaxed) == open_token_;
   }
   void accept_ready() noexcept { request_.words->accepted_epoch.store(open_epoch_, std::memory_order_release); }
   void request_retire() noexcept { request_.words->retire_request.store(open_epoch_, std::memory_order_release); }
@@ -120,7 +124,8 @@ class host_lane {
     request_.words->parked.store(static_cast<std::uint32_t>(how), std::memory_order_relaxed);  // fenced by the caller
   }
   [[nodiscard]] watched_word doorbell() const noexcept {
-    return {&response_.words->doorbell, response_.words->doorbell.load(std::memory_order_relaxed)};
+    // acquire: the look for work that follows stays behind it
+    return {&response_.words->doorbell, response_.words->doorbell.load(std::memory_order_acquire)};
   }
 
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
@@ -131,15 +136,29 @@ class host_lane {
   [[nodiscard]] word32& worker_doorbell() noexcept { return request_.words->doorbell; }
 
  private:
+  // Slots in flight whose bit the worker has toggled. What is in flight is read first: a slot that is posted meanwhile
+  // would otherwise be compared by its former value of `posted`, and seem to be answered.
+  [[nodiscard]] std::uint64_t answered(const word64& toggled) const noexcept {
+    const std::uint64_t in_flight = in_flight_.load(std::memory_order_acquire);
+    const std::uint64_t posted = posted_.load(std::memory_order_relaxed);  // relaxed: in_flight_ acquired it
+    return in_flight & ~(posted ^ toggled.load(std::memory_order_acquire));
+  }
+  [[nodiscard]] std::optional<unsigned> claim_passing_over(std::uint64_t busy) noexcept;
+  // Toggles the slot's bit unless it differs from `base_flag` of the slot's header already.
+  void raise(word64& shared, std::uint64_t& mirror, unsigned slot, std::uint8_t base_flag) noexcept;
+
   request_view request_;
   response_view response_;
-  word64 in_flight_{0};  // private: posted and not settled. acquire/release within this process hands over the call records
-  word64 posted_{0};     // private mirror of request_words::posted: written under the lane's lock, read by the collector
-  word64 busy_{0};       // private: claimed and not freed. Written under the lane's lock
+  // All private. in_flight_: posted and not settled; acquire/release within this process hands over the call records.
+  word64 in_flight_{0};
+  word64 posted_{0};  // mirror of request_words::posted: written under the lane's lock, read by the collector
+  word64 busy_{0};    // claimed and not freed: written under the lane's lock
   std::uint64_t taken_ = 0;
   std::uint64_t recall_ = 0;
   std::uint64_t abort_ = 0;
+  std::uint64_t passed_ = 0;  // gone over by the head without a post: the worker's cursor may still be before them
   std::uint64_t open_epoch_ = 0;
+  std::uint64_t open_token_ = 0;
   unsigned head_ = 0;
 };
 
@@ -167,7 +186,8 @@ class worker_lane {
   [[nodiscard]] const request_header& request(unsigned slot) const noexcept { return request_.headers[slot]; }
   [[nodiscard]] const std::byte* request_arena() const noexcept { return request_.arena; }
 
-  /// Stamps and toggles `started`, then looks at `recall`: false, the call was recalled and must not run; finish it as skipped.
+  /// Stamps and toggles `started`, then looks at `recall`: false, it was recalled and must not run: finish it as
+  /// skipped.
   [[nodiscard]] bool start(unsigned slot, std::uint64_t now_ns) noexcept;
   [[nodiscard]] response_header& response(unsigned slot) noexcept { return response_.headers[slot]; }
   [[nodiscard]] std::byte* response_arena() noexcept { return response_.arena; }
@@ -177,18 +197,21 @@ class worker_lane {
   void wake_host(bool fenced) noexcept;
 
   [[nodiscard]] bool abort_raised(unsigned slot, std::uint8_t flags) const noexcept {
-    return test(request_.words->abort.load(std::memory_order_relaxed), slot) != ((flags & request_flags::abort_base) != 0);
+    return test(request_.words->abort.load(std::memory_order_relaxed), slot) !=
+           ((flags & request_flags::abort_base) != 0);
   }
-  /// Slots whose answer the host has taken: their arena bytes are free. SYNC taken
+  /// Slots without an answer that the host may still read, and without a call that runs: their arena bytes are free.
+  /// SYNC taken
   [[nodiscard]] std::uint64_t taken() const noexcept {
-    return ~(request_.words->taken.load(std::memory_order_acquire) ^ done_);
+    return ~(request_.words->taken.load(std::memory_order_acquire) ^ done_) & ~(started_ ^ done_);
   }
 
   void set_parked(parked how) noexcept {
     response_.words->parked.store(static_cast<std::uint32_t>(how), std::memory_order_relaxed);  // fenced by the caller
   }
   [[nodiscard]] watched_word doorbell() const noexcept {
-    return {&request_.words->doorbell, request_.words->doorbell.load(std::memory_order_relaxed)};
+    // acquire: the look for work that follows stays behind it
+    return {&request_.words->doorbell, request_.words->doorbell.load(std::memory_order_acquire)};
   }
   [[nodiscard]] crash_record& crash() noexcept { return *response_.crash; }
 

@@ -15,8 +15,8 @@
 //            response_region     worker k writes; the host and the supervisor read it as HOSTILE input
 //              response_words | 64 response_headers | crash_record | response arena
 //
-// A word's life across deaths: `closed` (supervisor) says that a worker and its tree are gone; only then does the host zero
-// its words of the lane and publish `open_epoch`; only after that does the next worker zero its own and publish
+// A word's life across deaths: `closed` (supervisor) says that a worker and its tree are gone; only then does the host
+// zero its words of the lane and publish `open_epoch`; only after that does the next worker zero its own and publish
 // `ready_epoch`; only after that does the host post. Doorbells only count up and are never zeroed.
 
 #include <atomic>
@@ -65,14 +65,15 @@ enum class shutdown_order : std::uint32_t {
 };
 
 struct host_control {
-  alignas(line_bytes) word32 parked;    ///< shm::parked: the collector sleeps, ring supervisor_control::doorbell
-  word32 shutdown;                      ///< shutdown_order; then the supervisor's eventfd is rung
+  alignas(line_bytes) word32 parked;  ///< shm::parked: the collector sleeps, ring supervisor_control::doorbell
+  word32 shutdown;                    ///< shutdown_order; then the supervisor's eventfd is rung
 };
 
 struct supervisor_control {
   alignas(line_bytes) word32 doorbell;  ///< counts up; rung after every change of a supervisor_lane
-  /// The supervisor's thread id | FUTEX_WAITERS, listed in its robust list: when the supervisor dies, however it dies, the
-  /// kernel sets FUTEX_OWNER_DIED here and wakes one waiter. A death notice, not a lock. Source: get_robust_list(2).
+  /// The supervisor's thread id | FUTEX_WAITERS, listed in its robust list: when the supervisor dies, however it dies,
+  /// the kernel sets FUTEX_OWNER_DIED here and wakes one waiter. A death notice, not a lock. Source:
+  /// get_robust_list(2).
   word32 life;
   /// When the supervisor will next look at deadlines by itself, CLOCK_MONOTONIC ns, never = ~0.
   /// SYNC next_look: store, seq_cst fence, scan posted (supervisor) against store posted, seq_cst fence, read (host).
@@ -103,19 +104,19 @@ enum class verdict_reason : std::uint32_t {
 /// How a worker ended. Plain fields: published by `closed` (death) or bracketed by `failures` (start_failure).
 struct verdict {
   std::uint64_t epoch;
-  std::uint32_t reason;      ///< verdict_reason
+  std::uint32_t reason;  ///< verdict_reason
   std::int32_t pid;
-  std::int32_t signal;       ///< for signalled, timed_out, aborted: the signal that ended it
+  std::int32_t signal;  ///< for signalled, timed_out, aborted: the signal that ended it
   std::int32_t exit_status;
   std::uint32_t slot;
-  std::uint32_t recycle;     ///< recycle_reason, for recycled
+  std::uint32_t recycle;  ///< recycle_reason, for recycled
   std::uint64_t call_id;
-  std::uint64_t user_us;     ///< rusage of the worker and of what it waited for
+  std::uint64_t user_us;  ///< rusage of the worker and of what it waited for
   std::uint64_t system_us;
   std::uint64_t peak_resident_bytes;
   std::uint64_t minor_faults;
   std::uint64_t major_faults;
-  std::uint32_t error;       ///< errno of a fork that failed, 0 otherwise
+  std::uint32_t error;  ///< errno of a fork that failed, 0 otherwise
   std::uint32_t stderr_length;
   char stderr_tail[stderr_tail_bytes];  ///< the last bytes of its standard error, oldest first
 };
@@ -126,11 +127,11 @@ enum class recycle_reason : std::uint32_t { none = 0, calls = 1, resident = 2, a
 struct supervisor_words {
   alignas(line_bytes) word64 epoch;   ///< of the worker last forked, from 1
   word64 retire;                      ///< the worker of this epoch ends between two calls (its finalizer runs)
-  alignas(line_bytes) word64 closed;  ///< SYNC closed: every worker up to this epoch is reaped with its tree, `death` is written
+  alignas(line_bytes) word64 closed;  ///< SYNC closed: all up to this epoch are reaped, `death` is written
   word32 state;                       ///< lane_state
   word32 pid;                         ///< of the worker of `epoch`, 0 when there is none
-  word32 failures;                    ///< SYNC start_failure: a sequence lock over `start_failure`: odd while it is written
-  word32 restarts;                    ///< workers forked beyond the first
+  word32 failures;  ///< SYNC start_failure: a sequence lock over `start_failure`: odd while it is written
+  word32 restarts;  ///< workers forked beyond the first
 };
 
 struct supervisor_lane {
@@ -142,7 +143,7 @@ struct supervisor_lane {
 // ---- request region: one writer, the host --------------------------------------------------------------------------
 
 /// request_header::flags
-///   bit 0  recall_base  value of the slot's bit in `recall` when the call was posted; the call is recalled once it differs
+///   bit 0  recall_base  value of the slot's bit in `recall` when the call was posted; recalled once it differs
 ///   bit 1  abort_base   the same for `abort`
 ///   bit 2  in_arena     the payload is at `offset` in the request arena, otherwise inline
 struct request_flags {
@@ -150,12 +151,12 @@ struct request_flags {
 };
 
 struct alignas(2 * line_bytes) request_header {
-  word64 call_id;       ///< relaxed: published by `posted`; atomic only because the supervisor may read while the slot is reused
-  word64 posted_at_ns;  ///< CLOCK_MONOTONIC; 0 where limit_ns is 0. relaxed, as above
-  word64 limit_ns;      ///< hard limit from the start of the run, 0 for none (grace included). relaxed, as above
-  std::uint16_t task;   ///< index into the task table
-  std::uint8_t form;    ///< detail::payload_form
-  std::uint8_t flags;   ///< request_flags
+  word64 call_id;  ///< relaxed: published by `posted`; atomic, for the supervisor may read while the slot is reused
+  word64 posted_at_ns;     ///< CLOCK_MONOTONIC; 0 where limit_ns is 0. relaxed, as above
+  word64 limit_ns;         ///< hard limit from the start of the run, 0 for none (grace included). relaxed, as above
+  std::uint16_t task;      ///< index into the task table
+  std::uint8_t form;       ///< detail::payload_form
+  std::uint8_t flags;      ///< request_flags
   std::uint32_t grace_us;  ///< the abort signal is raised this long before limit_ns, 0 for never
   std::uint64_t offset;
   std::uint64_t length;
@@ -164,15 +165,16 @@ struct alignas(2 * line_bytes) request_header {
 
 struct request_words {
   alignas(line_bytes) word64 posted;  ///< SYNC posted: toggled; publishes the slot header and payload to the worker
-  alignas(line_bytes) word64 taken;   ///< SYNC taken: toggled; the result was copied out, its arena bytes are the worker's again
+  alignas(line_bytes) word64 taken;   ///< SYNC taken: toggled; the result was copied, its bytes are the worker's again
   alignas(line_bytes) word64 recall;  ///< toggled; see request_flags. Dekker with `started`
   word64 abort;                       ///< toggled; see request_flags
   word64 open_epoch;                  ///< SYNC open_epoch: the worker of this epoch may touch the response region
+  word64 open_token;                  ///< a random number, new with each open_epoch: what `ready_token` must echo
   word64 accepted_epoch;              ///< the host has seen this epoch ready: its death is not a failed start
-  word64 retire_request;              ///< the host asks the supervisor to retire the worker of this epoch (call count reached)
-  word32 parked;                      ///< shm::parked: the host's collector sleeps on response_words::doorbell
-  word32 doorbell;                    ///< counts up; the worker sleeps on it
-  alignas(line_bytes) word64 kill_at_ns[slots_per_lane];  ///< the supervisor kills a worker still in this call then; 0 never
+  word64 retire_request;  ///< the host asks the supervisor to retire the worker of this epoch (call count reached)
+  word32 parked;          ///< shm::parked: the host's collector sleeps on response_words::doorbell
+  word32 doorbell;        ///< counts up; the worker sleeps on it
+  alignas(line_bytes) word64 kill_at_ns[slots_per_lane];  ///< then a worker still in this call is killed; 0 for never
 };
 
 // ---- response region: one writer, the worker -----------------------------------------------------------------------
@@ -191,9 +193,9 @@ struct alignas(2 * line_bytes) response_header {
   std::uint64_t call_id;
   word64 started_at_ns;  ///< SYNC started: stamped before `started` is toggled
   std::uint64_t service_ns;
-  std::uint8_t status;   ///< response_status
-  std::uint8_t form;     ///< detail::payload_form
-  std::uint8_t in_arena; ///< 1: the payload is at `offset` in the response arena, otherwise inline
+  std::uint8_t status;    ///< response_status
+  std::uint8_t form;      ///< detail::payload_form
+  std::uint8_t in_arena;  ///< 1: the payload is at `offset` in the response arena, otherwise inline
   std::uint8_t reserved[5];
   std::uint64_t offset;
   std::uint64_t length;
@@ -204,20 +206,22 @@ struct response_words {
   alignas(line_bytes) word64 done;     ///< SYNC done: toggled; publishes the response header and payload to the host
   alignas(line_bytes) word64 started;  ///< SYNC started: toggled before the task runs
   alignas(line_bytes) word64 ready_epoch;  ///< SYNC ready: initialised, sealed, its words zeroed
-  word32 parked;                       ///< shm::parked: the worker sleeps; ring request_words::doorbell or its eventfd
-  word32 doorbell;                     ///< counts up; the host sleeps on it
+  /// Echoes open_token: no worker knows that of its successor, so none can leave a forged ready_epoch behind.
+  word64 ready_token;
+  word32 parked;    ///< shm::parked: the worker sleeps; ring request_words::doorbell or its eventfd
+  word32 doorbell;  ///< counts up; the host sleeps on it
 };
 
 enum class crash_kind : std::uint32_t { none = 0, signal = 1, exit = 2, quick_exit = 3 };
 
 /// Written by the worker's crash recorder on its alternate stack: plain stores, then `kind` (release).
 struct crash_record {
-  word32 kind;             ///< SYNC crash: crash_kind
+  word32 kind;  ///< SYNC crash: crash_kind
   std::int32_t signal;
   std::int32_t signal_code;
   std::int32_t exit_status;
   std::uint64_t epoch;
-  std::uint64_t call_id;   ///< that the main thread ran then, 0 for none
+  std::uint64_t call_id;  ///< that the main thread ran then, 0 for none
   std::uint64_t fault_address;
   std::uint64_t image_base;  ///< load address of the main program, so that another process can symbolise
   std::uint32_t frame_count;
@@ -260,9 +264,9 @@ static_assert(slots_per_lane == 64, "the bitsets are one word");
 inline constexpr std::uint64_t format_word = [] {
   std::uint64_t hash = 0x53454c5641474531ULL;  // "SELVAGE1"
   for (const std::uint64_t size :
-       {sizeof(segment_header), sizeof(host_control), sizeof(supervisor_control), sizeof(supervisor_lane), sizeof(verdict),
-        sizeof(request_words), sizeof(request_header), sizeof(response_words), sizeof(response_header), sizeof(crash_record),
-        inline_payload_bytes, stderr_tail_bytes, request_layout::arena, response_layout::arena}) {
+       {sizeof(segment_header), sizeof(host_control), sizeof(supervisor_control), sizeof(supervisor_lane),
+        sizeof(verdict), sizeof(request_words), sizeof(request_header), sizeof(response_words), sizeof(response_header),
+        sizeof(crash_record), inline_payload_bytes, stderr_tail_bytes, request_layout::arena, response_layout::arena}) {
     hash = (hash ^ size) * 0x100000001b3ULL;
   }
   return hash;
