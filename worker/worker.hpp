@@ -25,8 +25,12 @@ struct seat {
   int read_only_fd = -1;
   int event_fd = -1;             ///< the host writes here while `parked` says `event`
   int stderr_fd = -1;            ///< becomes fd 2; -1 leaves it
-  int supervisor_pidfd = -1;
+  int supervisor_pidfd = -1;     ///< to see that the parent still lives once its death signal is asked for
 };
+
+/// How a worker's process ends by itself outside of its calls; 0 after it has retired.
+inline constexpr int exit_unfit = 70;      ///< a step of the boot, the initializer or the finalizer failed: stderr says why
+inline constexpr int exit_orphaned = 71;   ///< the supervisor was gone before the boot was done
 
 struct settings {
   std::uint64_t response_initial_bytes = 0;  ///< of the response arena, reserved at the first use

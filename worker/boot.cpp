@@ -1,0 +1,157 @@
+// The checklist between fork and the first task. Every step is a function above it; the list itself is boot(), at the end.
+#include "worker/boot.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdio_ext.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <fstream>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/syscalls.hpp"
+#include "worker/crash_recorder.hpp"
+#include "worker/exit_hooks.hpp"
+#include "worker/idle.hpp"
+
+namespace selvage::worker {
+namespace {
+
+void start_session() {
+  // EPERM: the process leads its group already, so it has nothing to leave.
+  if (::setsid() < 0 && errno != EPERM) base::throw_errno(errno, "setsid");
+}
+
+void reset_signals() {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);  // SIGKILL and libc's own refuse
+  sigset_t none;
+  sigemptyset(&none);
+  base::check(::sigprocmask(SIG_SETMASK, &none, nullptr), "sigprocmask");
+}
+
+// The buffers were copied by the fork with what the host had not written yet: it will write that itself.
+void drop_inherited_output() {
+  struct put_area : std::streambuf {
+    static void drop(std::streambuf& buffer) {
+      const auto written = (buffer.*&put_area::pptr)() - (buffer.*&put_area::pbase)();
+      (buffer.*&put_area::pbump)(-static_cast<int>(written));
+    }
+  };
+  ::__fpurge(stdin);
+  ::__fpurge(stdout);
+  ::__fpurge(stderr);
+  for (std::ostream* stream : {&std::cout, &std::clog}) put_area::drop(*stream->rdbuf());
+}
+
+void wire_standard_streams(int stderr_fd) {
+  drop_inherited_output();
+  const base::unique_fd nothing(base::check(::open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
+  base::check(::dup2(nothing.get(), STDIN_FILENO), "dup2 of standard input");
+  if (stderr_fd >= 0) base::check(::dup2(stderr_fd, STDERR_FILENO), "dup2 of standard error");
+}
+
+void close_other_descriptors(const seat& place, const std::vector<int>& inherit) {
+  std::vector<int> kept = inherit;
+  for (const int fd : {place.read_write_fd, place.read_only_fd, place.event_fd, place.supervisor_pidfd}) kept.push_back(fd);
+  std::sort(kept.begin(), kept.end());
+  base::close_all_except(kept.data(), kept.size());
+}
+
+// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Source: getrlimit(2), mm/mmap.c
+std::uint64_t data_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmData:", 0) == 0) return std::stoull(line.substr(7)) * 1024;
+  }
+  base::throw_errno(ENODATA, "VmData in /proc/self/status");
+}
+
+void set_limits(std::uint64_t memory_bytes) {
+  const rlimit no_core = {0, 0};
+  base::check(::setrlimit(RLIMIT_CORE, &no_core), "setrlimit(RLIMIT_CORE)");
+  if (memory_bytes == 0) return;
+  rlimit data = {};
+  base::check(::getrlimit(RLIMIT_DATA, &data), "getrlimit(RLIMIT_DATA)");
+  data.rlim_cur = data.rlim_max = std::min<rlim_t>(data.rlim_max, base::saturating_add(data_bytes(), memory_bytes));
+  base::check(::setrlimit(RLIMIT_DATA, &data), "setrlimit(RLIMIT_DATA)");
+}
+
+void die_with_the_supervisor(int supervisor_pidfd) {
+  base::check(::prctl(PR_SET_PDEATHSIG, SIGKILL), "prctl(PR_SET_PDEATHSIG)");
+  pollfd supervisor = {.fd = supervisor_pidfd, .events = POLLIN, .revents = 0};
+  const int ended = base::check(base::retry_eintr([&] { return ::poll(&supervisor, 1, 0); }), "poll of the supervisor");
+  if (ended != 0) ::_exit(exit_orphaned);  // it died before the signal was asked for
+}
+
+void take_name(unsigned lane) {
+  const std::string name = "selvage-w" + std::to_string(lane);  // at most 15 characters
+  base::check(::prctl(PR_SET_NAME, name.c_str()), "prctl(PR_SET_NAME)");
+}
+
+// Returns: false where the worker is to retire before its turn. Not through `parked`: until then the response region belongs
+// to the previous epoch, whose last words the host may be reading.
+bool wait_until_open(const booted& self, std::uint64_t epoch) {
+  for (;;) {
+    const shm::watched_word bell = self.lane.doorbell();
+    const std::uint64_t open = self.lane.open_epoch();
+    if (open == epoch) return true;
+    if (open > epoch) return false;  // it comes too late
+    if (self.window.orders->retire.load(std::memory_order_relaxed) == epoch) return false;  // relaxed: no data goes with it
+    shm::wait_on(*bell.word, bell.expected);
+  }
+}
+
+}  // namespace
+
+std::optional<booted> boot(const seat& place, const settings& given) {
+  // ---- between fork and the first task, top to bottom -------------------------------------------------------------------
+  //  1. A session of its own: the terminal's signals reach the host only.
+  start_session();
+  //  2. Signals as in a fresh process.
+  reset_signals();
+  //  3. Input from nowhere, output left, errors to the supervisor, nothing of the host's pending output.
+  wire_standard_streams(place.stderr_fd);
+  //  4. No descriptor but those that are needed and those that were granted.
+  close_other_descriptors(place, given.inherit);
+  base::unique_fd read_write(place.read_write_fd), read_only(place.read_only_fd), supervisor(place.supervisor_pidfd);
+  //  5. No core dumps; a bound on private memory.
+  set_limits(given.memory_bytes);
+  //  6. Never without a supervisor.
+  die_with_the_supervisor(supervisor.get());
+  supervisor.reset();
+  //  7. A name for ps and top.
+  take_name(place.lane);
+  //  8. No privileges through exec.
+  base::check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)");
+  //  9. Its own lane and nothing else, for good.
+  const lane_window window = map_lane(place.shape, place.lane, read_write.get(), read_only.get());
+  read_write.reset();
+  read_only.reset();
+  seal(window);
+  // 10. What no worker may do.
+  bpf::install(baseline_filter(window.addresses));
+  // 11. Its end is written down, and is its own.
+  install_exit_hooks();
+  crash_recorder::install();
+  // 12. The user's initializer.
+  if (given.initializer) given.initializer();
+  // 13. The host hands over the lane.
+  booted self = {window, shm::worker_lane(window.request, window.response)};
+  if (!wait_until_open(self, place.epoch)) return std::nullopt;
+  self.lane.open(place.epoch);
+  crash_recorder::open(self.lane.crash(), place.epoch);
+  return self;
+}
+
+}  // namespace selvage::worker

@@ -1,0 +1,146 @@
+// The loop of loop.hpp: batches, single calls, and what happens between them.
+#include "worker/loop.hpp"
+
+#include <cxxabi.h>
+
+#include <atomic>
+#include <bit>
+#include <stdexcept>
+
+#include "base/clock.hpp"
+#include "base/syscalls.hpp"
+#include "worker/crash_recorder.hpp"
+#include "worker/exit_hooks.hpp"
+#include "worker/running_call.hpp"
+
+namespace selvage::worker {
+
+loop::loop(const lane_window& window, shm::worker_lane lane, const seat& place, const settings& given,
+           std::span<const detail::task_entry> tasks)
+    : lane_(lane),
+      words_(*window.request.words),
+      orders_(*window.orders),
+      tasks_(tasks),
+      epoch_(place.epoch),
+      event_fd_(place.event_fd),
+      spinner_(given.spin),
+      results_(lane_, {given.response_initial_bytes, place.shape.response_arena_bytes}, given.payload_cap_bytes, given.spin),
+      call_(std::make_unique<running_call>(*this)) {}
+
+loop::~loop() = default;
+
+void loop::serve() {
+  while (!retiring()) {
+    if (const std::uint64_t pending = lane_.pending(); pending != 0) {
+      serve_batch(pending);
+      if (deferred_ != 0) run_coroutines();
+    } else if (deferred_ != 0) {
+      rest_with_coroutines();
+    } else {
+      rest();
+    }
+  }
+  while (deferred_ != 0) rest_with_coroutines();
+  announce();
+}
+
+void loop::serve_batch(std::uint64_t pending) {
+  if (now_ns_ == 0) now_ns_ = base::now_ns();
+  do {
+    const unsigned slot = lane_.next(pending);
+    pending &= ~shm::bit(slot);
+    const std::uint64_t started_ns = now_ns_;
+    const bool wanted = lane_.start(slot, started_ns);
+    if (unannounced_) lane_.wake_host(true);
+    unannounced_ = false;
+    // relaxed: published by `posted`
+    lane_.response(slot).call_id = lane_.request(slot).call_id.load(std::memory_order_relaxed);
+    if (!wanted) {
+      results_.write_status(slot, shm::response_status::skipped);
+    } else if (!run(slot)) {
+      now_ns_ = base::now_ns();
+      continue;
+    }
+    close(slot, started_ns);
+    unannounced_ = true;
+  } while (pending != 0 && !retiring());
+}
+
+// Runs the call that was started at now_ns_. Returns: true when it is answered and is to be closed; false for a coroutine,
+// whose reply closes it.
+bool loop::run(unsigned slot) {
+  const shm::request_header& request = lane_.request(slot);
+  crash_recorder::running(lane_.response(slot).call_id);
+  call_->begin(slot, request, now_ns_);
+  try {
+    if (request.task >= tasks_.size()) throw std::out_of_range("no such task in this worker");
+    const detail::task_entry& task = tasks_[request.task];
+    task.run(task.closure, *call_);
+    if (!call_->answered()) throw std::logic_error("the task's thunk returned without an answer");
+  } catch (const abi::__forced_unwind&) {
+    throw;  // pthread_exit: the caller of serve() ends the process
+  } catch (...) {
+    call_->fail(std::current_exception());
+  }
+  return !call_->deferred();
+}
+
+// The answer is written: says so.
+void loop::close(unsigned slot, std::uint64_t started_ns) noexcept {
+  now_ns_ = base::now_ns();
+  lane_.response(slot).service_ns = now_ns_ - started_ns;
+  lane_.finish(slot);
+}
+
+void loop::close_deferred(unsigned slot, std::uint64_t started_ns) noexcept {
+  close(slot, started_ns);
+  deferred_ &= ~shm::bit(slot);
+  lane_.wake_host(false);
+}
+
+void loop::announce() noexcept {
+  if (unannounced_) lane_.wake_host(false);
+  unannounced_ = false;
+}
+
+// Nothing is posted and nothing is deferred.
+void loop::rest() {
+  announce();
+  crash_recorder::running(0);
+  now_ns_ = 0;
+  if (!spinner_.spin([&] { return lane_.pending() != 0 || retiring(); })) park();
+}
+
+void loop::park() noexcept {
+  flush_stdout();  // what tasks have printed is seen while nothing runs
+  const std::uint64_t parked_ns = base::now_ns();
+  lane_.set_parked(shm::parked::futex);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC parked: against host_lane::wake_worker
+  const shm::watched_word bell = lane_.doorbell();
+  if (lane_.pending() == 0 && !retiring()) shm::wait_on(*bell.word, bell.expected);
+  lane_.set_parked(shm::parked::no);
+  spinner_.was_parked(base::now_ns() - parked_ns);
+}
+
+// Runs the handlers that are ready. Which coroutine one belongs to is known only where there is one.
+void loop::run_coroutines() {
+  const bool one = std::has_single_bit(deferred_);
+  crash_recorder::running(one ? lane_.response(shm::first_from(deferred_, 0)).call_id : 0);
+  events_->poll();
+}
+
+// Some calls are deferred: runs their handlers, and sleeps where no more calls can be started.
+void loop::rest_with_coroutines() {
+  announce();
+  now_ns_ = 0;
+  run_coroutines();
+  const auto may_sleep = [&] { return deferred_ != 0 && (retiring() || lane_.pending() == 0); };
+  if (!may_sleep()) return;
+  lane_.set_parked(shm::parked::event);
+  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC parked: against host_lane::wake_worker
+  if (may_sleep()) events_->wait(event_fd_);
+  lane_.set_parked(shm::parked::no);
+  base::drain_eventfd(event_fd_);
+}
+
+}  // namespace selvage::worker

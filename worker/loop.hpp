@@ -1,0 +1,70 @@
+#pragma once
+// Takes calls from the lane, runs them, answers. The hot path of every worker.
+//
+// For each call: stamp, toggle `started`, fence, look at `recall`; run the thunk; toggle `done`. The fence of the next call's
+// start also stands between this call's `done` and the look at the host's parked word, so a busy worker fences once a call;
+// and the clock reading at a call's end is the next one's start.
+//
+// Called by: worker/worker.cpp. Never: trusts a task (it may be gone at any instruction), or spins without end.
+// Thread-safety: none; the worker's main thread.
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "selvage/detail/task_entry.hpp"
+#include "shm/lane.hpp"
+#include "worker/idle.hpp"
+#include "worker/lane_window.hpp"
+#include "worker/result_writer.hpp"
+#include "worker/worker.hpp"
+
+namespace selvage::worker {
+
+class loop {
+ public:
+  loop(const lane_window& window, shm::worker_lane lane, const seat& place, const settings& given,
+       std::span<const detail::task_entry> tasks);
+  ~loop();
+
+  /// Serves until the worker is told to retire: then what is posted stays posted, and what was started is answered.
+  void serve();
+
+ private:
+  class running_call;
+  class deferred_reply;
+
+  void serve_batch(std::uint64_t pending);
+  [[nodiscard]] bool run(unsigned slot);
+  void close(unsigned slot, std::uint64_t started_ns) noexcept;
+  void close_deferred(unsigned slot, std::uint64_t started_ns) noexcept;
+  void announce() noexcept;
+
+  void rest();
+  void park() noexcept;
+  void run_coroutines();
+  void rest_with_coroutines();
+
+  /// The supervisor wants this worker to end between two calls.
+  [[nodiscard]] bool retiring() const noexcept {
+    return orders_.retire.load(std::memory_order_relaxed) == epoch_;  // relaxed: no data goes with it
+  }
+
+  shm::worker_lane lane_;
+  const shm::request_words& words_;
+  const shm::supervisor_words& orders_;
+  std::span<const detail::task_entry> tasks_;
+  std::uint64_t epoch_;
+  std::uint64_t now_ns_ = 0;    // read at the end of the last call; 0 after a rest
+  std::uint64_t deferred_ = 0;  // slots whose coroutine has not answered
+  bool unannounced_ = false;    // the host was not woken after the last `done`
+  int event_fd_;
+  spinner spinner_;
+  result_writer results_;
+  std::unique_ptr<running_call> call_;
+  std::unique_ptr<std::array<deferred_reply, shm::slots_per_lane>> deferred_replies_;
+  std::unique_ptr<detail::event_loop> events_;
+};
+
+}  // namespace selvage::worker
