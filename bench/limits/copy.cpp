@@ -1,8 +1,12 @@
+// memcpy over two processes with a window of buffers. See copy.hpp.
+
 #include "copy.hpp"
 
 #include <cstring>
 #include <new>
 #include <stdexcept>
+
+#include "timing.hpp"
 
 namespace limits {
 namespace {
@@ -114,21 +118,15 @@ void memcpy_two_process::collect() {
 }
 
 std::vector<double> memcpy_two_process::sample(std::size_t count) {
-  std::vector<double> samples(count);
   const opened serving(words_.open);
   while (posted_ - collected_ < options_.depth) post();
-  for (unsigned i = 0; i < options_.depth; ++i) {  // warms up
+  const auto call = [this] {
     collect();
     post();
-  }
-  for (double& each : samples) {
-    const std::uint64_t begin = now_ns();
-    for (unsigned i = 0; i < options_.echoes_per_sample; ++i) {
-      collect();
-      post();
-    }
-    each = static_cast<double>(options_.bytes) * options_.echoes_per_sample / static_cast<double>(now_ns() - begin);
-  }
+  };
+  for (unsigned i = 0; i < options_.depth; ++i) call();  // warms up
+  std::vector<double> samples = time_batches(count, options_.echoes_per_sample, call);
+  for (double& each : samples) each = static_cast<double>(options_.bytes) / each;
   while (collected_ != posted_) collect();
   if (kind_ == echo::copied && target_ != source_) throw std::logic_error("a payload came back changed");
   return samples;

@@ -1,6 +1,6 @@
 #pragma once
-// The limits of large payloads: memcpy between two processes that spin, with as many buffers in flight as the figure has,
-// handed over by toggled bits and taken in ring order.
+// The limits of large payloads: memcpy between two processes that spin, with as many buffers in flight as the figure
+// has, handed over by toggled bits and taken in ring order.
 //
 //   copied     caller: private -> shared    peer: shared -> shared    caller: shared -> private     three copies
 //   in_place   caller: fills the buffer     peer: shared -> shared    caller: sums the result       one copy
@@ -32,8 +32,8 @@ class memcpy_two_process {
   /// Reserves 2 * depth * bytes of shared memory. Throws std::system_error where there is no room.
   explicit memcpy_two_process(echo kind, copy_options options = {}, int peer_cpu = any_cpu);
 
-  /// Returns: GB/s of payload echoed: a byte counts once however often it is copied. The window is filled before the first
-  /// sample and drained after the last. Throws std::logic_error where a payload came back changed.
+  /// Returns: GB/s of payload echoed: a byte counts once however often it is copied. The window is filled before the
+  /// first sample and drained after the last. Throws std::logic_error where a payload came back changed.
   [[nodiscard]] std::vector<double> sample(std::size_t count);
 
  private:

@@ -1,3 +1,5 @@
+// Bare forks, waited for. See fork.hpp.
+
 #include "fork.hpp"
 
 #include <sys/wait.h>

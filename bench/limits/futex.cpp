@@ -1,3 +1,5 @@
+// Two processes that sleep and wake each other. See futex.hpp.
+
 #include "futex.hpp"
 
 #include <new>

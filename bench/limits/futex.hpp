@@ -1,8 +1,8 @@
 #pragma once
 // The limits of waking: what two processes that sleep need to wake each other, with nothing around it.
 //
-// Called by: the wake benchmarks, one sample at a time, for limit and figure alternate call by call. Never: spins while it
-// waits for the other side. The caller lets the idle time pass before each sample.
+// Called by: the wake benchmarks, one sample at a time, for limit and figure alternate call by call. Never: spins
+// while it waits for the other side. The caller lets the idle time pass before each sample.
 
 #include <cstddef>
 #include <vector>

@@ -1,8 +1,12 @@
+// The bare mailbox: what a lane would cost without futures, codec, supervision. See mailbox.hpp.
+
 #include "mailbox.hpp"
 
 #include <bit>
 #include <new>
 #include <stdexcept>
+
+#include "timing.hpp"
 
 namespace limits {
 namespace {
@@ -100,23 +104,16 @@ void mailbox_64::collect() {
 }
 
 std::vector<double> mailbox_64::sample(std::size_t count) {
-  std::vector<double> samples(count);
   const opened serving(regions_.open);
   const std::uint64_t first = posted_;
   sum_ = 0;
   for (unsigned i = 0; i < slots; ++i) post();
-  for (unsigned i = 0; i < calls_per_sample; ++i) {  // warms up
+  const auto call = [this] {
     collect();
     post();
-  }
-  for (double& each : samples) {
-    const std::uint64_t begin = now_ns();
-    for (unsigned i = 0; i < calls_per_sample; ++i) {
-      collect();
-      post();
-    }
-    each = static_cast<double>(now_ns() - begin) / calls_per_sample;
-  }
+  };
+  warm_up(500, call);
+  std::vector<double> samples = time_batches(count, calls_per_sample, call);
   while (collected_ != posted_) collect();
   std::uint64_t expected = 0;
   for (std::uint64_t call = first; call != posted_; ++call) {

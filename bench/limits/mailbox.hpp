@@ -1,7 +1,8 @@
 #pragma once
-// The limit of 64 calls in flight: the mailbox alone, between two processes that spin. Two one-way regions, each written by
-// one side; 64 slots with 128-byte headers; posted and done as toggled bits, published call by call; the other side's
-// parked word looked at once a batch. One int goes in and one comes out: no futures, no codec, no task table.
+// The limit of 64 calls in flight: the mailbox alone, between two processes that spin. Two one-way regions, each
+// written by one side; 64 slots with 128-byte headers; posted and done as toggled bits, published call by call; the
+// other side's parked word looked at once a batch. One int goes in and one comes out: no futures, no codec, no task
+// table.
 //
 // Called by: the throughput benchmark. Never: sleeps in a sample.
 
@@ -19,8 +20,8 @@ class mailbox_64 {
 
   explicit mailbox_64(int peer_cpu = any_cpu);
 
-  /// Returns: nanoseconds per call. The window of 64 calls is filled before the first sample and drained after the last.
-  /// Throws std::logic_error where a result is wrong.
+  /// Returns: nanoseconds per call. The window of 64 calls is filled before the first sample and drained after the
+  /// last. Throws std::logic_error where a result is wrong.
   [[nodiscard]] std::vector<double> sample(std::size_t count);
 
  private:

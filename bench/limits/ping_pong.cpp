@@ -1,6 +1,10 @@
+// The raw round trip: two words, two processes, both spinning. See ping_pong.hpp.
+
 #include "ping_pong.hpp"
 
 #include <new>
+
+#include "timing.hpp"
 
 namespace limits {
 
@@ -35,32 +39,11 @@ void ping_pong::round_trip(std::uint64_t number) const {
   peer_.spin_until([&] { return words_.pong.load(std::memory_order_acquire) == number; });
 }
 
-double ping_pong::batch() {
-  const std::uint64_t begin = now_ns();
-  for (unsigned i = 0; i < round_trips_per_sample; ++i) round_trip(++number_);
-  return static_cast<double>(now_ns() - begin) / round_trips_per_sample;
-}
-
-// A peer is woken on the caller's own processor at times, and only moved off it at a tick of the scheduler, which is 4 ms
-// and more away. A round trip over 2 us is a sign of that.
-void ping_pong::warm_up() {
-  constexpr std::uint64_t least_ns = 1'000'000;
-  constexpr std::uint64_t most_ns = 30'000'000;
-  constexpr double apart_ns = 2000;
-  const std::uint64_t begin = now_ns();
-  for (;;) {
-    const double round_trip_ns = batch();
-    const std::uint64_t passed = now_ns() - begin;
-    if (passed > most_ns || (passed > least_ns && round_trip_ns < apart_ns)) return;
-  }
-}
-
 std::vector<double> ping_pong::sample(std::size_t count) {
-  std::vector<double> samples(count);
   const opened serving(words_.open);
-  warm_up();
-  for (double& each : samples) each = batch();
-  return samples;
+  const auto call = [this] { round_trip(++number_); };
+  warm_up(2000, call);
+  return time_batches(count, round_trips_per_sample, call);
 }
 
 }  // namespace limits

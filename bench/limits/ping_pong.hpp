@@ -1,5 +1,6 @@
 #pragma once
-// The limit of a call's round trip: one word each way between two processes that spin, each word on a cache line of its own.
+// The limit of a call's round trip: one word each way between two processes that spin, each word on a cache line of
+// its own.
 //
 // Called by: the latency benchmarks, and by the harness to see whether the machine is quiet. Never: sleeps in a sample.
 //
@@ -27,8 +28,6 @@ class ping_pong {
 
   static void serve(words& shared) noexcept;
   void round_trip(std::uint64_t number) const;
-  double batch();
-  void warm_up();
 
   shared_memory memory_;
   words& words_;

@@ -1,3 +1,5 @@
+// The system calls behind the limits: shared memory, the second process, futexes, pinning. See process.hpp.
+
 #include "process.hpp"
 
 #include <fcntl.h>
@@ -36,7 +38,9 @@ void pin(int cpu, int pid) {
   if (cpu == any_cpu) return;
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(static_cast<std::size_t>(cpu), &set);
+  for (int each = 0; each < CPU_SETSIZE; ++each) {
+    if (cpu == all_cpus || cpu == each) CPU_SET(static_cast<std::size_t>(each), &set);
+  }
   if (::sched_setaffinity(pid, sizeof set, &set) != 0)
     fail(errno, "sched_setaffinity to processor " + std::to_string(cpu));
 }

@@ -16,7 +16,8 @@
 namespace limits {
 
 inline constexpr std::size_t line_bytes = 64;
-inline constexpr int any_cpu = -1;  ///< not pinned: the scheduler decides, as it does for a pool
+inline constexpr int any_cpu = -1;   ///< not pinned: the scheduler decides, as it does for a pool
+inline constexpr int all_cpus = -2;  ///< takes a pin back
 
 /// CLOCK_MONOTONIC. Cost: about 20 ns.
 [[nodiscard]] inline std::uint64_t now_ns() noexcept {
@@ -33,7 +34,8 @@ inline void spin_pause() noexcept {
 #endif
 }
 
-/// One wait in a spin loop. Where it has gone on for 100 us and more the other side has no processor: it may have this one.
+/// One wait in a spin loop. Where it has gone on for 100 us and more the other side has no processor: it may have
+/// this one.
 class spinner {
  public:
   static constexpr std::uint32_t pauses_before_yield = 4096;
@@ -55,16 +57,16 @@ class spinner {
 bool futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept;
 void futex_wake(const std::atomic<std::uint32_t>& word) noexcept;
 
-/// Keeps a process (0: the calling thread, and what it forks from here on) on one processor; any_cpu: on those it has.
+/// Keeps a process (0: the calling thread, and what it forks from here on) on one processor; any_cpu: as it is.
 /// Throws std::system_error where there is no such processor.
 void pin(int cpu, int pid = 0);
 
-/// Takes exactly `ns` of time but little of the processor: sleeps for most of it and spins through the last 150 us, for a
-/// timer alone is late by its slack (50 us) and by the wake of a halted core.
+/// Takes exactly `ns` of time but little of the processor: sleeps for most of it and spins through the last 150 us,
+/// for a timer alone is late by its slack (50 us) and by the wake of a halted core.
 void pass_time(std::uint64_t ns) noexcept;
 
-/// A nameless POSIX shared-memory segment, reserved and mapped at once. Of the same kind as a pool's, so that the kernel
-/// treats the pages of both alike. Throws std::system_error, also where /dev/shm has no room.
+/// A nameless POSIX shared-memory segment, reserved and mapped at once. Of the same kind as a pool's, so that the
+/// kernel treats the pages of both alike. Throws std::system_error, also where /dev/shm has no room.
 class shared_memory {
  public:
   explicit shared_memory(std::size_t bytes);

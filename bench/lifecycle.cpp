@@ -1,0 +1,63 @@
+// What processes cost: a worker's replacement after a crash, and a pool from its construction to its end.
+
+#include <memory>
+#include <stdexcept>
+
+#include "groups.hpp"
+#include "limits/fork.hpp"
+#include "limits/timing.hpp"
+#include "pools.hpp"
+
+namespace selvage::bench {
+namespace {
+
+std::vector<double> in_us(std::vector<double> ns) {
+  for (double& each : ns) each /= 1e3;
+  return ns;
+}
+
+// From the call that crashes, through its error, to the next result, which only the replacement can give.
+sides open_crash_recovery(const settings& as) {
+  const auto add = add_task();
+  const auto crash = task("crash", [] {
+    int* volatile nowhere = nullptr;
+    *nowhere = 1;
+  });
+  auto shared = std::make_shared<pool>(with_workers(1, as), add, crash);
+  auto figure = [add, crash, shared](std::size_t count) {
+    return in_us(limits::time_batches(count, 1, [&] {
+      const auto crashed = shared->call(crash).result();
+      if (crashed || crashed.error().code() != errc::crashed) throw std::logic_error("the crash was not seen as one");
+      if (shared->call(add, 1, 2).get() != 3) throw std::logic_error("the replacement gave a wrong result");
+    }));
+  };
+  return {.figure = figure, .limit = limits::fork_exit_wait};
+}
+
+sides open_pool_lifetime(const settings& as) {
+  auto figure = [as](std::size_t count) {
+    const auto add = add_task();
+    return in_us(limits::time_batches(count, 1, [&] {
+      pool four(with_workers(4, as), add);
+      if (four.call(add, 1, 2).get() != 3) throw std::logic_error("the first result was wrong");
+    }));
+  };
+  return {.figure = figure, .limit = limits::five_forks};
+}
+
+}  // namespace
+
+void add_lifecycle(suite& to) {
+  to.add({.name = "crash_recovery",
+          .unit = "us",
+          .goal = {.ratio_at_most = 8.0, .value_below = 1000},
+          .rhythm = {.turns = 10, .samples = 5},
+          .open = open_crash_recovery});
+  to.add({.name = "pool_lifetime",
+          .unit = "us",
+          .goal = {.ratio_at_most = 10.0},
+          .rhythm = {.turns = 5, .samples = 4},
+          .open = open_pool_lifetime});
+}
+
+}  // namespace selvage::bench
