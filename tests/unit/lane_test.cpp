@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <deque>
+#include <atomic>
+#include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "tests/support/lane_memory.hpp"
@@ -422,6 +424,55 @@ TEST(lane, finished_never_names_a_slot_that_was_not_posted) {
       posted |= bit(*slot);
     }
   }
+}
+
+// The pool's shape: callers post under a lock, a collector looks at any time. Also what the thread sanitizer gets to see.
+TEST(lane, a_collector_in_another_thread_sees_every_answer_once_and_none_that_was_not_given) {
+  constexpr std::uint64_t calls = 100'000;
+  lane_pair lane;
+  std::mutex lock;
+  std::uint64_t call_of[slots_per_lane] = {};
+  std::atomic<bool> over{false};
+
+  std::thread worker([&] {
+    while (!over.load(std::memory_order_relaxed)) {
+      if (lane.worker.pending() == 0) {
+        std::this_thread::yield();
+      } else {
+        lane.finish(lane.start_next());
+      }
+    }
+  });
+  std::thread collector([&] {
+    for (std::uint64_t settled = 0; settled < calls;) {
+      const std::uint64_t finished = lane.host.finished();
+      if (finished == 0) std::this_thread::yield();
+      for_each_from(finished, 0, [&](unsigned slot) {
+        EXPECT_EQ(lane.host.response(slot).call_id, call_of[slot]);
+        lane.host.settle(slot);
+        const std::lock_guard held(lock);
+        lane.host.free(slot);
+        ++settled;
+      });
+    }
+  });
+  while (lane.last_call < calls) {
+    std::unique_lock held(lock);
+    const auto slot = lane.host.claim();
+    if (!slot) {
+      held.unlock();
+      std::this_thread::yield();
+      continue;
+    }
+    lane.write(*slot);
+    call_of[*slot] = lane.last_call;
+    lane.host.publish(*slot);
+  }
+  collector.join();
+  over.store(true, std::memory_order_relaxed);
+  worker.join();
+  EXPECT_EQ(lane.host.in_flight(), 0U);
+  EXPECT_EQ(lane.host.busy(), 0U);
 }
 
 TEST(lane, waking_depends_on_how_the_worker_sleeps) {
