@@ -8,26 +8,14 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "shm/segment.hpp"
+#include "supervisor/recycle_policy.hpp"
+#include "supervisor/restart_policy.hpp"
 
 namespace selvage::supervisor {
-
-/// When a worker is replaced although it is well. 0 and never_ns: not for that reason.
-struct recycle_policy {
-  std::uint64_t resident_bytes = 0;          ///< VmRSS minus shared pages, sampled
-  std::chrono::nanoseconds age{0};
-  double jitter = 0.1;                       ///< each worker's age limit is drawn from age * [1 - jitter, 1 + jitter]
-  std::chrono::nanoseconds sample{std::chrono::milliseconds(100)};  ///< of resident memory
-};
-
-struct restart_policy {
-  std::uint32_t budget = 5;                  ///< consecutive deaths before ready; one more and the lane has failed
-  std::chrono::nanoseconds backoff_first{std::chrono::milliseconds(10)};
-  std::chrono::nanoseconds backoff_limit{std::chrono::seconds(1)};
-  std::chrono::nanoseconds start_timeout{std::chrono::seconds(30)};   ///< fork to ready
-};
 
 /// What the newborn worker is told. It is called in the child, right after fork, and must not return.
 struct worker_birth {
@@ -47,10 +35,15 @@ struct orders {
   restart_policy restart;
   std::chrono::nanoseconds retire_patience{std::chrono::seconds(5)};  ///< at shutdown: then a retiring worker is killed
   bool capture_stderr = true;
+  std::vector<int> keep{};          ///< descriptors that the workers inherit besides the segment's; all others are closed
+  std::vector<int> worker_events{}; ///< by lane: the eventfd of a worker that sleeps in its event loop; may be empty
   std::function<void(const worker_birth&)> enter_worker;
 };
 
-/// Runs until the host orders the end, or dies. Exit status 0.
+/// Makes the calling process the supervisor and runs until the host orders the end, or dies: then exit status 0. Ends with 70
+/// and one line on standard error where it cannot begin. However it ends, the kernel marks supervisor_control::life; that
+/// word is 0 until the supervisor watches over its workers.
+/// Requires: the calling process has one thread.
 [[noreturn]] void run(orders given);
 
 }  // namespace selvage::supervisor
