@@ -7,8 +7,8 @@
 #include <memory>
 #include <string>
 
-#include "selvage/abort_signal.hpp"
-#include "selvage/detail/payload.hpp"
+#include <selvage/abort_signal.hpp>
+#include <selvage/detail/payload.hpp>
 
 namespace selvage::detail {
 

@@ -1,0 +1,13 @@
+#pragma once
+// Everything but the opt-in extras (<selvage/asio.hpp>, <selvage/flatbuffers.hpp>).
+
+#include <selvage/abort_signal.hpp>
+#include <selvage/bytes.hpp>
+#include <selvage/error.hpp>
+#include <selvage/event.hpp>
+#include <selvage/future.hpp>
+#include <selvage/in_place.hpp>
+#include <selvage/options.hpp>
+#include <selvage/pool.hpp>
+#include <selvage/stats.hpp>
+#include <selvage/task.hpp>

@@ -1,0 +1,66 @@
+#include "pool/balancer.hpp"
+
+#include <algorithm>
+
+namespace selvage::host {
+
+std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes) noexcept {
+  switch (rule_) {
+    case balance::round_robin: return next_in_turn(lanes);
+    case balance::random: return any(lanes);
+    case balance::first_idle_or_random: {
+      const auto idle = first_idle(lanes);
+      return idle ? idle : any(lanes);
+    }
+    case balance::first_idle: break;
+  }
+  const auto idle = first_idle(lanes);
+  return idle ? idle : least_loaded(lanes);
+}
+
+// Always from lane 0: under light load the same few workers stay warm and the others sleep.
+std::optional<unsigned> balancer::first_idle(std::span<const lane_load> lanes) const noexcept {
+  for (unsigned i = 0; i < lanes.size(); ++i) {
+    if (lanes[i].usable && lanes[i].in_flight == 0) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<unsigned> balancer::least_loaded(std::span<const lane_load> lanes) const noexcept {
+  std::optional<unsigned> best;
+  for (unsigned i = 0; i < lanes.size(); ++i) {
+    if (has_room(lanes[i]) && (!best || lanes[i].load_ns < lanes[*best].load_ns)) best = i;
+  }
+  return best;
+}
+
+std::optional<unsigned> balancer::next_in_turn(std::span<const lane_load> lanes) noexcept {
+  for (unsigned step = 0; step < lanes.size(); ++step) {
+    const auto i = static_cast<unsigned>((turn_ + step) % lanes.size());
+    if (has_room(lanes[i])) {
+      turn_ = i + 1;
+      return i;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<unsigned> balancer::any(std::span<const lane_load> lanes) noexcept {
+  const auto open = static_cast<std::uint64_t>(std::count_if(lanes.begin(), lanes.end(), [&](const lane_load& lane) { return has_room(lane); }));
+  if (open == 0) return std::nullopt;
+  std::uint64_t pick = random() % open;
+  for (unsigned i = 0; i < lanes.size(); ++i) {
+    if (has_room(lanes[i]) && pick-- == 0) return i;
+  }
+  return std::nullopt;
+}
+
+// xorshift64*: good enough to spread calls. Source: Vigna, "An experimental exploration of Marsaglia's xorshift generators".
+std::uint64_t balancer::random() noexcept {
+  state_ ^= state_ >> 12U;
+  state_ ^= state_ << 25U;
+  state_ ^= state_ >> 27U;
+  return (state_ * 0x2545f4914f6cdd1dULL) >> 33U;
+}
+
+}  // namespace selvage::host

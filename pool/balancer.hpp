@@ -1,0 +1,45 @@
+#pragma once
+// Which lane gets the next call. Sees lanes only as figures, so that every rule can be tested without a worker.
+// Thread-safety: under the pool's lock.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "pool/depth.hpp"
+#include <selvage/options.hpp>
+
+namespace selvage::host {
+
+/// What a rule may know of a lane.
+struct lane_load {
+  bool usable = false;
+  unsigned in_flight = 0;
+  std::uint64_t load_ns = 0;  ///< expected work of what is in flight
+};
+
+class balancer {
+ public:
+  balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept : rule_(rule), depth_(depth), state_(seed | 1U) {}
+
+  /// Returns: a lane with room, or nothing where none has any.
+  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept;
+  [[nodiscard]] const depth_rule& depth() const noexcept { return depth_; }
+
+ private:
+  [[nodiscard]] bool has_room(const lane_load& lane) const noexcept {
+    return lane.usable && depth_.takes(lane.in_flight, lane.load_ns);
+  }
+  [[nodiscard]] std::optional<unsigned> first_idle(std::span<const lane_load> lanes) const noexcept;
+  [[nodiscard]] std::optional<unsigned> least_loaded(std::span<const lane_load> lanes) const noexcept;
+  [[nodiscard]] std::optional<unsigned> next_in_turn(std::span<const lane_load> lanes) noexcept;
+  [[nodiscard]] std::optional<unsigned> any(std::span<const lane_load> lanes) noexcept;
+  std::uint64_t random() noexcept;
+
+  balance rule_;
+  depth_rule depth_;
+  std::uint64_t state_;
+  unsigned turn_ = 0;
+};
+
+}  // namespace selvage::host

@@ -1,0 +1,122 @@
+// Who collects. Whoever waits takes the collector's seat and settles what has finished, for everybody; others sleep on a word
+// of their own until their call is settled or the seat is handed to them.
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "pool/collecting.hpp"
+#include "pool/core.hpp"
+#include "shm/doorbell.hpp"
+
+namespace selvage::detail {
+
+// ---- one look ------------------------------------------------------------------------------------------------------
+
+// Without the lock: loads only. False positives cost a lock, false negatives must not happen.
+bool pool_core::anything_new() const noexcept {
+  if (supervisor_->doorbell.load(std::memory_order_acquire) != seen_doorbell_) return true;
+  if (supervisor_is_gone() && !broken_seen_.load(std::memory_order_relaxed)) return true;
+  for (const auto& port : lanes_) {
+    if (port->lane.finished() != 0) return true;
+    if (!port->ready_seen.load(std::memory_order_relaxed) && port->lane.ready()) return true;
+  }
+  return false;
+}
+
+// Requires: the seat. Returns: something was settled, moved, opened or posted.
+bool pool_core::collect_pass() {
+  const bool due = look_again_ns_ != base::never_ns && base::now_ns() >= look_again_ns_;
+  if (!anything_new() && !due) return false;
+  lock_type held(lock_);
+  look_at_supervisor();
+  handle_deaths(held);
+  bool progress = false;
+  for (const auto& port : lanes_) {
+    if (!port->ready && port->lane.ready() && !port->dead) {
+      lane_became_ready(*port);
+      progress = true;
+    }
+    const std::uint64_t finished = port->lane.finished();
+    if (finished == 0) continue;
+    progress = true;
+    shm::for_each_from(finished, port->lane.oldest_from(), [&](unsigned slot) { settle_answer(*port, slot, held); });
+  }
+  if (!queue_.empty()) pump_queue(held);
+  if (rebalance(held)) progress = true;
+  const std::vector<host::call_ptr> buried = std::move(graveyard_);
+  graveyard_.clear();
+  held.unlock();  // the values in there may be large, or do anything in their destructors
+  return progress;
+}
+
+// ---- sleeping ------------------------------------------------------------------------------------------------------
+
+// Requires: the seat. The pattern of shm/doorbell.hpp, over every lane at once.
+void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
+  std::array<shm::watched_word, 2 + shm::max_lanes + 1> watched;
+  std::size_t count = 0;
+  watched[count++] = {&interrupt_, seen_interrupt};
+  collector_parked_.store(1, std::memory_order_relaxed);
+  control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
+  for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  watched[count++] = {&supervisor_->doorbell, seen_doorbell_};
+  watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};
+  // A worker that rings without end keeps the host from sleeping on its doorbell, not from sleeping: the answers of such a
+  // pool are looked for at intervals.
+  const bool storm = fruitless_wakes_ > fruitless_wakes_borne;
+  if (!storm) {
+    for (const auto& port : lanes_) watched[count++] = port->lane.doorbell();
+  }
+  if (!anything_new()) {
+    const bool starting = supervisor_->life.load(std::memory_order_relaxed) == 0;  // its death would not ring yet
+    const std::uint64_t cap = storm || starting ? base::now_ns() + look_interval_ns : base::never_ns;
+    shm::wait_on_any({watched.data(), count}, std::min({until_ns, look_again_ns_, cap}));
+  }
+  for (const auto& port : lanes_) port->lane.set_parked(shm::parked::no);
+  control_->parked.store(static_cast<std::uint32_t>(shm::parked::no), std::memory_order_relaxed);
+  collector_parked_.store(0, std::memory_order_relaxed);
+}
+
+void pool_core::interrupt_collector() noexcept {
+  interrupt_.fetch_add(1, std::memory_order_seq_cst);  // SYNC interrupt: what the collector waits for has changed
+  if (collector_parked_.load(std::memory_order_seq_cst) != 0) shm::nudge(interrupt_);
+}
+
+// ---- the seat ------------------------------------------------------------------------------------------------------
+
+// Somebody who waits must collect from now on, or nobody would.
+void pool_core::leave_seat() noexcept {
+  seat_.store(0, std::memory_order_seq_cst);  // SYNC seat: what this collector saw, for the next one
+  if (waiting_threads_.load(std::memory_order_seq_cst) == 0) return;
+  const lock_type held(lock_);
+  if (sleepers_.empty()) return;
+  const auto other = std::find_if(sleepers_.begin(), sleepers_.end(), [&](const waiter* each) { return each != &helper_waiter_; });
+  summon(other == sleepers_.end() ? helper_waiter_ : **other);
+}
+
+void pool_core::summon(waiter& sleeper) noexcept {
+  sleeper.word.store(1, std::memory_order_release);  // SYNC waiter: your call is settled, or the seat is free
+  shm::nudge(sleeper.word);
+}
+
+// One turn of sleeping while another thread collects. Returns when summoned, or at until_ns.
+void pool_core::sleep_beside_collector(waiter& self, call_state* call, std::uint64_t until_ns) {
+  {
+    const lock_type held(lock_);
+    if (call != nullptr) {
+      if (call->settled()) return;
+      call->sleeper = &self;
+    }
+    sleepers_.push_back(&self);
+    waiting_threads_.fetch_add(1, std::memory_order_seq_cst);
+  }
+  // The collector that leaves after this sees us waiting; one that left before has left the seat free.
+  if (seat_.load(std::memory_order_seq_cst) != 0) shm::wait_on(self.word, 0, until_ns);
+  const lock_type held(lock_);
+  if (call != nullptr) call->sleeper = nullptr;
+  std::erase(sleepers_, &self);
+  waiting_threads_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+}  // namespace selvage::detail

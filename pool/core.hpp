@@ -1,0 +1,233 @@
+#pragma once
+// The pool's core: everything behind selvage::pool. This header is the table of contents; the parts are in files of their own.
+//
+//   core.cpp       construction, closing
+//   posting.cpp    a call into a lane, or into the queue
+//   collector.cpp  who collects, spinning, parking, handing over
+//   settling.cpp   an answer becomes an outcome
+//   deaths.cpp     a worker's end: what is delivered, failed, moved; the next epoch
+//   rebalance.cpp  calls taken back from busy workers for idle ones
+//   helper.cpp     the one thread that collects when nobody waits, and runs callbacks
+//   futures.cpp    what futures ask for
+//
+// Locking: one mutex, `lock_`, over lanes, queue and call records; held for tens of nanoseconds, never while bytes of a large
+// payload are copied, a callback runs, or a process is waited for. The collector's seat is held by at most one thread; only
+// that thread settles answers and handles deaths. A thread that holds `lock_` never waits for the seat.
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+#include "pool/answer.hpp"
+#include "pool/balancer.hpp"
+#include "pool/call_queue.hpp"
+#include "pool/depth.hpp"
+#include "pool/figures.hpp"
+#include "pool/fork_guard.hpp"
+#include "pool/lane_port.hpp"
+#include "pool/task_index.hpp"
+#include <selvage/detail/submit.hpp>
+#include <selvage/pool.hpp>
+#include "shm/segment.hpp"
+
+namespace selvage::detail {
+
+/// A thread that sleeps until somebody sets `word`. On its own stack; linked under the pool's lock.
+struct waiter {
+  std::atomic<std::uint32_t> word{0};
+  bool wants_room = false;  ///< waits for room in the queue
+};
+
+/// What start/ needs in order to bring the processes up, and gives back.
+struct launch_request {
+  const pool_options& options;
+  const shm::geometry& shape;
+  shm::descriptors& segment;                 ///< still owned by the pool
+  std::span<const std::shared_ptr<const task_record>> tasks;
+  std::vector<int> event_fds;                ///< one a lane
+  int bell;                                  ///< eventfd
+  std::uint64_t payload_cap;
+};
+struct launched {
+  pid_t supervisor_pid = 0;
+  base::unique_fd supervisor_pidfd;
+};
+using launcher = std::function<launched(const launch_request&)>;
+
+class pool_core : public std::enable_shared_from_this<pool_core> {
+ public:
+  pool_core(pool_options options, std::vector<std::shared_ptr<const task_record>> tasks, const launcher& launch);
+  ~pool_core();
+
+  // posting.cpp
+  void submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options, when_full full);
+  void submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs, const call_options& options,
+                    std::function<void()> launch);
+  void resume_waiting(call_state& call, const task_record& task, const payload_source& given, const call_options& options);
+  void fail_waiting(call_state& call, const error& problem);
+
+  // futures.cpp
+  bool wait(call_state& call, std::uint64_t until_ns);
+  void abort(call_state& call) noexcept;
+  void notify(call_state& call, std::function<void()> callback);
+  void release_in_place(call_state& call) noexcept;
+
+  // core.cpp
+  void wait_until_ready();
+  void shutdown(std::chrono::nanoseconds drain);
+  [[nodiscard]] pool_stats stats() const;
+  [[nodiscard]] bool in_owner() const noexcept { return guard_.in_owner(); }
+
+ private:
+  using lock_type = std::unique_lock<std::mutex>;
+  enum class state : std::uint8_t { open, closing, closed };
+  /// What the helper thread is there for just now; a greater one includes the smaller.
+  enum class helper_duty : std::uint8_t {
+    none,     ///< sleeps
+    watch,    ///< calls were posted behind others: look now and then, if nobody collects
+    collect,  ///< callbacks or queued calls wait for a collector
+  };
+
+  // posting.cpp
+  [[nodiscard]] std::optional<error> admit(call_state& call, const task_record& task, payload_source& arguments);
+  [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
+  [[nodiscard]] error closed_error(const call_state& call) const;
+  void prepare(call_state& call, const task_record& task, const call_options& options);
+  bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);
+  host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);
+  void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena, std::uint64_t offset, std::uint64_t length);
+  void publish(host::lane_port& port, unsigned slot, call_state& call);
+  void enqueue(call_state& call, const payload_source& arguments, lock_type& held);
+  void pump_queue(lock_type& held);
+  void wait_for_room(lock_type& held, const payload_source& arguments);
+
+  // collector.cpp
+  template <class Done>
+  void collect_until(const Done& done, std::uint64_t until_ns);
+  bool take_seat() noexcept { return seat_.exchange(1, std::memory_order_acquire) == 0; }  // SYNC seat
+  void leave_seat() noexcept;
+  bool collect_pass();
+  [[nodiscard]] bool anything_new() const noexcept;
+  void park(std::uint64_t until_ns, std::uint32_t seen_interrupt);
+  void interrupt_collector() noexcept;
+  template <class Done>
+  bool sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns);
+  void sleep_beside_collector(waiter& self, call_state* call, std::uint64_t until_ns);
+  static void summon(waiter& sleeper) noexcept;
+
+  // settling.cpp
+  void settle_answer(host::lane_port& port, unsigned slot, lock_type& held);
+  void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told, lock_type& held);
+  void accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena, lock_type& held);
+  void accept_exception(host::lane_port& port, call_state& call, payload_view answer);
+  void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
+  void settle(call_state& call, std::optional<error> problem);
+  call_state* bury(host::call_ptr call);
+  [[nodiscard]] failure base_failure(const call_state& call, errc code, std::string message) const;
+
+  // deaths.cpp
+  void look_at_supervisor();
+  void look_at_lane(host::lane_port& port);
+  void handle_deaths(lock_type& held);
+  void drain(host::lane_port& port, lock_type& held);
+  void put_back(call_state& call, host::lane_port& port, unsigned slot);
+  void open_next(host::lane_port& port);
+  void lane_became_ready(host::lane_port& port);
+  void fail_everything(const error& why, lock_type& held);
+  void count_death(const host::lane_port& port, const shm::verdict& verdict);
+  [[nodiscard]] error death_error(host::lane_port& port, const shm::verdict& verdict, const call_state& call);
+  [[nodiscard]] error lost_error() const;
+  [[nodiscard]] error no_workers_error() const;
+  [[nodiscard]] error with_cause(const call_state& call, const error& why) const;
+  [[nodiscard]] bool supervisor_is_gone() const noexcept;
+
+  // rebalance.cpp
+  bool rebalance(lock_type& held);
+  bool take_back(host::lane_port& port, std::uint64_t waiting);
+
+  // helper.cpp
+  void need_helper(helper_duty duty);
+  void wake_helper() noexcept;
+  void helper_loop();
+  void stop_helper();
+  [[nodiscard]] helper_duty duty_now() const noexcept;
+  [[nodiscard]] bool others_wait() const noexcept;
+
+  // core.cpp
+  void end_processes();
+  void reap_supervisor();
+
+  void ring_supervisor() const noexcept;
+  void emit(event_kind kind, const call_state* call, const host::lane_port* port, const shm::verdict* verdict = nullptr) const;
+  [[nodiscard]] std::string task_name(const call_state& call) const;
+
+  // Fixed at construction.
+  const pool_options options_;
+  const std::vector<std::shared_ptr<const task_record>> tasks_;
+  const host::task_index index_;
+  const shm::geometry shape_;
+  const std::uint64_t payload_cap_;
+  shm::descriptors segment_;
+  shm::mapping head_map_, supervisor_map_;
+  shm::host_control* control_ = nullptr;
+  const shm::supervisor_control* supervisor_ = nullptr;
+  const shm::supervisor_lane* supervisor_lanes_ = nullptr;
+  std::vector<std::unique_ptr<host::lane_port>> lanes_;
+  base::unique_fd bell_;
+  launched processes_;
+  host::fork_guard guard_;
+
+  // Under lock_.
+  mutable std::mutex lock_;
+  state state_ = state::open;
+  std::optional<error> broken_;                 ///< why no call can ever run again
+  bool no_worker_left_ = false;                 ///< the restart budget of every lane is spent
+  std::vector<host::call_ptr> graveyard_;       ///< settled calls, let go once the lock is not held
+  host::call_queue queue_;
+  host::balancer balancer_;
+  host::service_estimates estimates_;
+  std::vector<host::lane_load> loads_;          ///< scratch for the balancer
+  std::uint64_t next_call_id_ = 1;
+  std::uint64_t next_sequence_ = 1;
+  unsigned unsettled_ = 0;                      ///< calls between submit and their outcome
+  unsigned waiting_for_inputs_ = 0;
+  unsigned callbacks_pending_ = 0;              ///< calls with a callback that has not run
+  bool closer_waits_ = false;                   ///< shutdown wants the seat
+  std::vector<waiter*> sleepers_;
+  std::deque<std::function<void()>> callbacks_; ///< ready to run
+  host::figures figures_;
+  std::minstd_rand jitter_;
+
+  // The collector's.
+  std::atomic<std::uint32_t> seat_{0};
+  std::atomic<std::uint32_t> waiting_threads_{0};
+  std::atomic<std::uint32_t> collector_parked_{0};
+  std::atomic<bool> broken_seen_{false};
+  shm::word32 interrupt_{0};
+  std::uint32_t seen_doorbell_ = ~0U;           ///< also under lock_
+  const std::uint64_t spin_limit_ns_;
+  std::uint64_t spin_ns_;
+  unsigned fruitless_wakes_ = 0;
+  std::uint64_t look_again_ns_ = base::never_ns;
+
+  // The helper thread's, under lock_ but for the word of its waiter.
+  std::thread helper_;
+  waiter helper_waiter_;
+  helper_duty helper_does_ = helper_duty::none;
+  bool helper_runs_ = false;
+  bool helper_stop_ = false;
+};
+
+}  // namespace selvage::detail

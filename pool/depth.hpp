@@ -1,0 +1,53 @@
+#pragma once
+// How long a task is expected to run, learned from how long it ran; and from that, whether one more call may be posted to a
+// worker that already has some. Pure, but for the estimates it keeps. Under the pool's lock.
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+namespace selvage::host {
+
+class service_estimates {
+ public:
+  explicit service_estimates(std::size_t tasks) : estimates_(tasks, unknown_ns) {}
+
+  [[nodiscard]] std::uint64_t of(std::uint16_t task) const noexcept { return estimates_[task]; }
+
+  /// A worker's word, so clamped: a lie can only spoil the estimate, and one honest run mends it by a quarter.
+  void learn(std::uint16_t task, std::uint64_t service_ns) noexcept {
+    const std::uint64_t told = std::clamp(service_ns, shortest_ns, longest_ns);
+    std::uint64_t& estimate = estimates_[task];
+    // A first measurement, or one far off, is believed at once: a pool should find its depth within a few calls.
+    if (estimate == unknown_ns || told > 8 * estimate || 8 * told < estimate) {
+      estimate = told;
+    } else {
+      estimate += (told >> 2U) - (estimate >> 2U);
+    }
+  }
+
+  static constexpr std::uint64_t unknown_ns = 49'999;  ///< before the first run: two calls fill the default window
+  static constexpr std::uint64_t shortest_ns = 50;
+  static constexpr std::uint64_t longest_ns = 3'600'000'000'000;
+
+ private:
+  std::vector<std::uint64_t> estimates_;
+};
+
+/// Whether a lane takes one more call.
+struct depth_rule {
+  unsigned maximum;         ///< calls in one lane
+  std::uint64_t window_ns;  ///< of expected work, after which nothing more is posted ahead
+
+  /// One call ahead hides the time that a finished worker waits for its next, and costs nothing as long as the wait can be
+  /// taken back; behind a run that is longer than this, that time is no longer worth hiding.
+  static constexpr std::uint64_t hide_gap_below_ns = 5'000'000;
+
+  [[nodiscard]] constexpr bool takes(unsigned in_flight, std::uint64_t load_ns) const noexcept {
+    if (in_flight == 0) return true;
+    if (in_flight >= maximum) return false;
+    return load_ns < window_ns || (in_flight == 1 && load_ns < hide_gap_below_ns);
+  }
+};
+
+}  // namespace selvage::host

@@ -1,0 +1,139 @@
+// What futures, views and stop tokens ask of the pool, and the free functions through which public headers reach it.
+
+#include "base/clock.hpp"
+#include "pool/collecting.hpp"
+#include "pool/core.hpp"
+
+namespace selvage::detail {
+
+bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
+  waiter self;
+  return sleep_or_collect(self, &call, [&call] { return call.settled(); }, until_ns);
+}
+
+void pool_core::abort(call_state& call) noexcept {
+  const lock_type held(lock_);
+  if (call.settled() || call.abort_wanted) return;
+  call.abort_wanted = true;
+  const auto aborted = [&] { return error(base_failure(call, errc::aborted, "aborted before it was started")); };
+  switch (call.place) {
+    case call_place::queued:
+      queue_.leave(call);
+      settle(call, aborted());
+      break;
+    case call_place::posted: {
+      host::lane_port& port = *lanes_[call.lane];
+      host::slot_state& state = port.slots[call.slot];
+      if (state.call.get() != &call) break;  // its answer is being read
+      state.recall_asked = true;
+      if (port.lane.recall(call.slot)) {
+        graveyard_.push_back(std::move(state.call));
+        settle(call, aborted());
+        break;
+      }
+      port.lane.raise_abort(call.slot);
+      if (call.grace_ns != 0) {
+        port.lane.kill_at(call.slot, base::saturating_add(base::now_ns(), call.grace_ns));
+        ring_supervisor();
+      }
+      break;
+    }
+    case call_place::nowhere:
+      if (waiting_for_inputs_ != 0 && call.id == 0) settle(call, aborted());  // its inputs will find it settled
+      break;
+    case call_place::claimed:  // being written by another thread, which looks at abort_wanted before it posts
+    case call_place::settled: break;
+  }
+  if (call.settled()) interrupt_collector();
+}
+
+void pool_core::notify(call_state& call, std::function<void()> callback) {
+  const lock_type held(lock_);
+  if (call.settled()) {
+    callbacks_.push_back(std::move(callback));
+    need_helper(helper_duty::collect);
+    wake_helper();
+    return;
+  }
+  call.on_settled = std::move(callback);
+  ++callbacks_pending_;
+  need_helper(helper_duty::collect);
+  if (helper_runs_) return;
+  --callbacks_pending_;
+  call.on_settled = nullptr;
+  throw error(errc::worker_start_failed, "the pool's helper thread, which runs callbacks, could not be started");
+}
+
+void pool_core::release_in_place(call_state& call) noexcept {
+  if (!call.in_place) return;
+  const lock_type held(lock_);
+  call.in_place = false;
+  host::lane_port& port = *lanes_[call.lane];
+  port.view_bytes -= call.view_bytes;
+  if (port.drained) {
+    if (port.view_bytes != 0 || state_ == state::closed) return;
+    port.reset();
+    open_next(port);
+    return;
+  }
+  port.lane.free(call.slot);
+  if (port.lane.worker_is_parked()) (void)port.lane.wake_worker();
+}
+
+// ---- from public headers -------------------------------------------------------------------------------------------
+
+namespace {
+
+// In a forked child nothing will ever settle this copy of the call, and no lock of the pool may be touched.
+void settle_in_child(call_state& call) {
+  call.problem = error(errc::pool_closed, "this pool belongs to the process that built it, of which this one is a forked child");
+  call.phase.store(static_cast<std::uint32_t>(call_phase::settled), std::memory_order_release);  // SYNC settled
+}
+
+}  // namespace
+
+bool wait_until_settled(call_state& call, std::uint64_t until_ns) {
+  if (call.settled()) return true;
+  if (call.owner->in_owner()) return call.owner->wait(call, until_ns);
+  settle_in_child(call);
+  return true;
+}
+
+void abort_call(call_state& call) noexcept {
+  if (!call.settled() && call.owner->in_owner()) call.owner->abort(call);
+}
+
+void notify_when_settled(call_state& call, std::function<void()> callback) {
+  if (!call.settled() && !call.owner->in_owner()) settle_in_child(call);
+  if (call.settled()) return callback();  // its pool may be gone
+  call.owner->notify(call, std::move(callback));
+}
+
+void release_in_place(call_state& call) noexcept {
+  const std::shared_ptr<void> pool = std::move(call.keeps_pool);
+  if (call.in_place && call.owner->in_owner()) call.owner->release_in_place(call);
+}
+
+std::uint64_t deadline_after(std::chrono::nanoseconds time) noexcept { return base::saturating_add(base::now_ns(), base::to_ns(time)); }
+
+void stop_trigger::operator()() const noexcept { abort_call(*call); }
+
+void submit(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments, const call_options& options,
+            when_full full) {
+  if (!core.in_owner()) return settle_in_child(call);
+  core.submit(call, task, arguments, options, full);
+}
+
+void submit_after(pool_core& core, call_state& call, const task_record& task, std::span<call_state* const> inputs,
+                  const call_options& options, std::function<void()> launch) {
+  if (!core.in_owner()) return settle_in_child(call);
+  core.submit_after(call, task, inputs, options, std::move(launch));
+}
+
+void fail_waiting(pool_core& core, call_state& call, const error& problem) { core.fail_waiting(call, problem); }
+
+void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments, const call_options& options) {
+  core.resume_waiting(call, task, arguments, options);
+}
+
+}  // namespace selvage::detail

@@ -1,0 +1,103 @@
+// The helper thread: one a pool, started when it is first needed. It runs callbacks, collects while callbacks or queued calls
+// wait and nobody else collects, and looks now and then after calls that were posted behind others.
+
+#include <signal.h>
+
+#include "base/clock.hpp"
+#include "pool/collecting.hpp"
+#include "pool/core.hpp"
+
+namespace selvage::detail {
+namespace {
+
+/// How often a watching helper looks, and after how many looks in vain it sleeps until it is called.
+constexpr std::uint64_t watch_interval_ns = 1'000'000;
+constexpr unsigned watches_in_vain = 10;
+
+}  // namespace
+
+// Requires: the lock. Starts the thread, or wakes it where it sleeps more deeply than its duty allows.
+void pool_core::need_helper(helper_duty duty) {
+  if (helper_does_ >= duty) return;
+  helper_does_ = duty;
+  if (helper_runs_) return wake_helper();
+  if (helper_stop_) return;
+  // Signals are for the program's own threads.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    helper_ = std::thread([self = shared_from_this()] { self->helper_loop(); });
+    helper_runs_ = true;
+  } catch (const std::system_error&) {
+    helper_does_ = helper_duty::none;  // without it, progress is made by whoever waits; a later call tries again
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void pool_core::wake_helper() noexcept {
+  if (!helper_runs_ || std::this_thread::get_id() == helper_.get_id()) return;
+  summon(helper_waiter_);
+  interrupt_collector();
+}
+
+// A program's own thread that waits takes the seat from the helper: it is the one that wants the answer soonest.
+bool pool_core::others_wait() const noexcept {
+  return closer_waits_ || std::any_of(sleepers_.begin(), sleepers_.end(), [&](const waiter* each) { return each != &helper_waiter_; });
+}
+
+// Requires: the lock.
+pool_core::helper_duty pool_core::duty_now() const noexcept {
+  if (callbacks_pending_ != 0 || !queue_.empty() || waiting_for_inputs_ != 0) return helper_duty::collect;
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->in_flight_count() > 1; }) ? helper_duty::watch
+                                                                                                               : helper_duty::none;
+}
+
+void pool_core::helper_loop() {
+  unsigned in_vain = 0;
+  lock_type held(lock_);
+  while (true) {
+    helper_waiter_.word.store(0, std::memory_order_relaxed);  // relaxed: what it stands for is looked at below, under the lock
+    if (!callbacks_.empty()) {
+      const std::function<void()> callback = std::move(callbacks_.front());
+      callbacks_.pop_front();
+      held.unlock();
+      callback();
+      held.lock();
+      continue;
+    }
+    if (helper_stop_) return;
+    const helper_duty duty = duty_now();
+    if (duty != helper_duty::none) in_vain = 0;
+    helper_does_ = duty == helper_duty::none && in_vain++ < watches_in_vain ? helper_duty::watch : duty;
+    const helper_duty does = helper_does_;
+    held.unlock();
+    switch (does) {
+      case helper_duty::none: shm::wait_on(helper_waiter_.word, 0); break;
+      case helper_duty::watch:
+        shm::wait_on(helper_waiter_.word, 0, base::now_ns() + watch_interval_ns);
+        if (take_seat()) {
+          collect_pass();
+          leave_seat();
+        }
+        break;
+      case helper_duty::collect: {
+        const auto relieved = [&] {
+          const lock_type look(lock_);
+          return !callbacks_.empty() || helper_stop_ || others_wait() || duty_now() != helper_duty::collect;
+        };
+        if (take_seat()) {
+          collect_until(relieved, base::never_ns);
+          leave_seat();
+        } else {
+          sleep_beside_collector(helper_waiter_, nullptr, base::never_ns);
+        }
+        break;
+      }
+    }
+    held.lock();
+  }
+}
+
+}  // namespace selvage::detail

@@ -1,0 +1,112 @@
+#include "pool/lane_port.hpp"
+
+#include <sys/mman.h>
+
+#include <cstring>
+
+#include "base/syscalls.hpp"
+
+namespace selvage::host {
+namespace {
+
+shm::host_lane make_lane(const shm::mapping& request, const shm::mapping& response) noexcept {
+  return {shm::request_at(request.data()), shm::response_at(response.data())};
+}
+
+}  // namespace
+
+lane_port::lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned lane_index,
+                     shm::arena::limits request_arena)
+    : index(lane_index),
+      request_map(segment.read_write.get(), shm::access::read_write, shape.request_offset(lane_index), shape.request_region_bytes()),
+      response_map(segment.read_only.get(), shm::access::read_only, shape.response_offset(lane_index), shape.response_region_bytes()),
+      lane(make_lane(request_map, response_map)),
+      arena(request_arena),
+      event_fd(base::make_eventfd()),
+      segment_fd_(segment.read_write.get()),
+      arena_offset_(shape.request_offset(lane_index) + shm::request_layout::arena),
+      response_arena_bytes_(shape.response_arena_bytes) {}
+
+post_result lane_port::make_room(std::size_t bound, room& out) {
+  const auto slot = lane.claim();
+  if (!slot) return post_result::full;
+  out.slot = *slot;
+  if (bound <= shm::inline_payload_bytes) {
+    out.bytes = lane.header(*slot).payload;
+    out.in_arena = false;
+    return post_result::posted;
+  }
+  auto offset = arena.allocate(*slot, bound);
+  if (!offset) {
+    const auto wanted = arena.growth_for(bound);
+    if (wanted && *wanted > arena.bytes_reserved()) {
+      const std::size_t have = arena.bytes_reserved();
+      reserve_error = shm::reserve(segment_fd_, arena_offset_ + have, *wanted - have);
+      if (reserve_error == 0) {
+        arena.grow(*wanted);
+        offset = arena.allocate(*slot, bound);
+      } else if (arena.bytes_in_use() == 0) {
+        lane.unclaim(*slot);
+        return post_result::no_memory;
+      }
+    }
+  }
+  if (!offset) {
+    lane.unclaim(*slot);
+    return post_result::full;
+  }
+  out.bytes = {lane.request().arena + *offset, bound};
+  out.in_arena = true;
+  out.offset = *offset;
+  return post_result::posted;
+}
+
+void lane_port::reserve_whole_arena() {
+  const std::size_t bytes = arena.bytes_maximum();
+  if (const int code = shm::reserve(segment_fd_, arena_offset_, bytes); code != 0) {
+    throw error(errc::payload_exhausted, std::string("a fixed arena could not be reserved: ") + std::strerror(code) + "; " +
+                                             shm::shared_memory_figures(bytes));
+  }
+  arena.grow(bytes);
+}
+
+void lane_port::give_up(const room& claimed) noexcept {
+  arena.release(claimed.slot);
+  lane.unclaim(claimed.slot);
+}
+
+void lane_port::forget(unsigned slot) noexcept {
+  slot_state& state = slots[slot];
+  load_ns -= std::min(load_ns, state.estimate_ns);
+  arena.release(slot);
+  state = {};
+}
+
+void lane_port::reset() noexcept {
+  for (slot_state& state : slots) state = {};
+  arena.release_all();
+  load_ns = 0;
+  calls_of_epoch = 0;
+  ready = retiring = dead = drained = stalled = false;
+  unstarted_since_ns = 0;
+  ready_seen.store(false, std::memory_order_relaxed);  // relaxed: a hint
+  lane.reset();
+}
+
+bool lane_port::readable(std::uint64_t offset, std::uint64_t length) noexcept {
+  const std::uint64_t end = offset + length;  // the caller has checked both against the arena
+  if (end <= readable_end_) return true;
+  const std::uint64_t to = (end + shm::page_bytes - 1) / shm::page_bytes * shm::page_bytes;
+  std::byte* const from = response_map.data() + shm::response_layout::arena + readable_end_;
+  const int result = base::retry_eintr([&] { return ::madvise(from, to - readable_end_, MADV_POPULATE_READ); });
+  if (result != 0) return false;
+  readable_end_ = to;
+  return true;
+}
+
+void lane_port::abandon() noexcept {
+  request_map.abandon();
+  response_map.abandon();
+}
+
+}  // namespace selvage::host

@@ -1,0 +1,100 @@
+#pragma once
+// One worker's lane as the host holds it: the protocol's host side, the request arena, and which call is in which slot.
+//
+// Called by: pool_core and its parts, always under the pool's lock unless a function says otherwise. Never: decides which lane
+// a call goes to (balancer), what an answer means (settle), or what a death means (deaths).
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "base/unique_fd.hpp"
+#include <selvage/detail/call_state.hpp>
+#include "shm/arena.hpp"
+#include "shm/lane.hpp"
+#include "shm/segment.hpp"
+
+namespace selvage::host {
+
+using call_ptr = detail::call_ref<detail::call_state>;
+
+/// What the pool keeps of a slot's call. Private: the worker cannot falsify it.
+struct slot_state {
+  call_ptr call;                  ///< null: nobody wants the answer (moved on, or settled already)
+  std::uint64_t call_id = 0;
+  std::uint64_t sequence = 0;     ///< order of posting in the whole pool
+  std::uint64_t estimate_ns = 0;  ///< what the call was expected to take when it was posted
+  bool recall_asked = false;      ///< taken back; the answer tells whether it ran
+};
+
+struct lane_figures {
+  std::uint64_t posted = 0, settled = 0, bad_responses = 0, forged = 0;
+};
+
+/// Why a call could not be posted to a lane just now.
+enum class post_result : std::uint8_t {
+  posted,
+  full,        ///< no slot or no arena room until something finishes
+  no_memory,   ///< shared memory could not be reserved although nothing of the arena is in use; errno in reserve_error
+};
+
+class lane_port {
+ public:
+  lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned index, shm::arena::limits request_arena);
+
+  /// Bytes that are ready to be written to a claimed slot.
+  struct room {
+    unsigned slot = 0;
+    std::span<std::byte> bytes;
+    bool in_arena = false;
+    std::uint64_t offset = 0;
+  };
+  /// Claims a slot and `bound` bytes for it, growing the arena where needed. Sets reserve_error for no_memory.
+  post_result make_room(std::size_t bound, room& out);
+  void give_up(const room& claimed) noexcept;
+  /// For arenas that do not grow. Throws payload_exhausted.
+  void reserve_whole_arena();
+
+  [[nodiscard]] shm::request_view request() const noexcept { return lane.request(); }
+  [[nodiscard]] unsigned in_flight_count() const noexcept { return static_cast<unsigned>(std::popcount(lane.busy())); }
+  /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
+  [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }
+  /// Removes the slot's bookkeeping; the slot itself goes back by lane.free or stays held for a view.
+  void forget(unsigned slot) noexcept;
+  /// Nothing of the old epoch is left.
+  void reset() noexcept;
+  /// Makes the response bytes [offset, offset + length) safe to read: untouched pages of a full /dev/shm would be SIGBUS.
+  [[nodiscard]] bool readable(std::uint64_t offset, std::uint64_t length) noexcept;
+  void abandon() noexcept;
+
+  const unsigned index;
+  shm::mapping request_map, response_map;
+  shm::host_lane lane;
+  shm::arena arena;
+  std::array<slot_state, shm::slots_per_lane> slots;
+  base::unique_fd event_fd;            ///< rings a worker that sleeps in its event loop
+  std::uint64_t load_ns = 0;           ///< expected work of what is in flight
+  std::uint64_t unstarted_since_ns = 0;  ///< since when nothing that is posted was seen started, 0: not looked
+  std::uint64_t calls_of_epoch = 0;
+  std::uint64_t calls_until_retire = base::never_ns;
+  std::uint64_t view_bytes = 0;        ///< held by trusted views
+  unsigned writers = 0;                ///< threads writing into claimed slots outside the lock
+  int reserve_error = 0;
+  bool ready = false;                  ///< of the open epoch
+  std::atomic<bool> ready_seen{false}; ///< the same, for looks without the lock
+  bool retiring = false;
+  bool dead = false;                   ///< closed by the supervisor, next epoch not open
+  bool drained = false;                ///< dead, and its calls are settled or moved
+  bool stalled = false;                ///< runs something long: nothing is posted behind it
+  bool failed = false;                 ///< no worker will come
+  lane_figures figures;
+
+ private:
+  int segment_fd_;
+  std::uint64_t arena_offset_;
+  std::uint64_t readable_end_ = 0;
+  std::uint64_t response_arena_bytes_;
+};
+
+}  // namespace selvage::host

@@ -1,0 +1,86 @@
+// See options.hpp.
+
+#include "pool/options.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include <selvage/error.hpp>
+
+#include "shm/layout.hpp"
+
+namespace selvage::host {
+namespace {
+
+constexpr std::size_t max_tasks = 65'536;
+
+void require(bool good, std::string_view field, std::string_view rule) {
+  if (!good) throw error(errc::invalid_options, fmt::format("pool_options::{}: {}", field, rule));
+}
+
+unsigned usable_cores() noexcept {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
+}
+
+void check_arena(const pool_options& it) {
+  const auto whole_pages = [](bytes size) { return size.count % shm::page_bytes == 0; };
+  require(it.arena.maximum.count >= shm::page_bytes && whole_pages(it.arena.maximum), "arena.maximum", "must be a multiple of 4 KiB and not 0");
+  require(it.arena.maximum <= 1024_GiB, "arena.maximum", "must be at most 1 TiB");
+  require(!it.arena.growable || (it.arena.initial.count != 0 && whole_pages(it.arena.initial)), "arena.initial", "must be a multiple of 4 KiB and not 0");
+  require(!it.arena.growable || it.arena.initial <= it.arena.maximum, "arena.initial", "must not exceed arena.maximum");
+  require(it.payload_cap <= it.arena.maximum, "payload_cap", "must not exceed arena.maximum");
+}
+
+void check_times(const pool_options& it) {
+  using std::chrono::nanoseconds;
+  const auto not_negative = [](nanoseconds time, std::string_view field) { require(time.count() >= 0, field, "must not be negative"); };
+  not_negative(it.timeout, "timeout");
+  not_negative(it.grace, "grace");
+  not_negative(it.spin.host, "spin.host");
+  not_negative(it.spin.worker, "spin.worker");
+  not_negative(it.depth.window, "depth.window");
+  not_negative(it.recycle.age, "recycle.age");
+  require(it.spin.host <= std::chrono::seconds(1), "spin.host", "must be at most a second");
+  require(it.spin.worker <= std::chrono::seconds(1), "spin.worker", "must be at most a second");
+  require(it.recycle.jitter >= 0 && it.recycle.jitter < 1, "recycle.jitter", "must be in [0, 1)");
+  require(it.restart.budget >= 1, "restart.budget", "must be at least 1");
+  require(it.restart.backoff.count() > 0 && it.restart.backoff <= it.restart.backoff_limit, "restart.backoff", "must be above 0 and not exceed restart.backoff_limit");
+  require(it.restart.start_timeout.count() > 0, "restart.start_timeout", "must be above 0");
+}
+
+}  // namespace
+
+pool_options checked(pool_options given, std::size_t tasks) {
+  if (tasks > max_tasks) {
+    throw error(errc::too_many_tasks, fmt::format("the pool was given {} tasks, it can have {}", tasks, max_tasks));
+  }
+  if (given.workers == 0) given.workers = std::min(usable_cores(), shm::max_lanes);
+  require(given.workers <= shm::max_lanes, "workers", fmt::format("must be at most {}", shm::max_lanes));
+  require(given.start == start::fork || given.start == start::spawn, "start", "must be start::fork or start::spawn");
+  require(given.balancer <= balance::first_idle_or_random, "balancer", "is none of the balancers");
+  require(given.depth.maximum >= 1 && given.depth.maximum <= shm::slots_per_lane, "depth.maximum", "must be 1 to 64");
+  require(given.queue >= 1, "queue", "must be at least 1");
+  check_arena(given);
+  check_times(given);
+  require(given.inline_lane.batch >= 1, "inline_lane.batch", "must be at least 1");
+  for (const int fd : given.inherit) require(fd >= 0 && ::fcntl(fd, F_GETFD) != -1, "inherit", fmt::format("{} is not an open descriptor", fd));
+  if (given.payload_cap.count == 0) given.payload_cap = {given.arena.maximum.count / 8};
+  return given;
+}
+
+shm::geometry geometry_of(const pool_options& options) noexcept {
+  return {.lanes = options.workers, .request_arena_bytes = options.arena.maximum.count, .response_arena_bytes = options.arena.maximum.count};
+}
+
+shm::arena::limits arena_limits(const pool_options& options) noexcept {
+  return {.initial = options.arena.growable ? options.arena.initial.count : options.arena.maximum.count, .maximum = options.arena.maximum.count};
+}
+
+}  // namespace selvage::host

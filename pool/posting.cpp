@@ -1,0 +1,333 @@
+// A call into a lane, or into the queue.
+
+#include <cstring>
+
+#include "base/clock.hpp"
+#include "base/syscalls.hpp"
+#include "pool/collecting.hpp"
+
+namespace selvage::detail {
+namespace {
+
+/// Above this, bytes are written into their place outside the lock.
+constexpr std::size_t write_under_lock_bytes = 4096;
+
+payload_source kept_source(const kept_payload& kept) noexcept {
+  return {.form = kept.form,
+          .bound = kept.used.length,
+          .write = [](const void* value, std::span<std::byte> out) -> extent {
+            const auto& it = *static_cast<const kept_payload*>(value);
+            if (it.used.length != 0) std::memcpy(out.data(), it.storage.get() + it.used.offset, it.used.length);
+            return {0, it.used.length};
+          },
+          .value = &kept};
+}
+
+kept_payload keep(const payload_source& arguments) {
+  kept_payload kept;
+  kept.form = arguments.form;
+  if (arguments.write == nullptr) return kept;
+  kept.storage.reset(new std::byte[arguments.bound + 1]);
+  kept.capacity = arguments.bound;
+  kept.used = arguments.write(arguments.value, {kept.storage.get(), arguments.bound});
+  return kept;
+}
+
+std::uint64_t first_of(std::chrono::nanoseconds a, std::chrono::nanoseconds b, std::chrono::nanoseconds c) noexcept {
+  return base::to_ns(a.count() != 0 ? a : b.count() != 0 ? b : c);
+}
+
+}  // namespace
+
+// ---- entry points --------------------------------------------------------------------------------------------------
+
+void pool_core::submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options,
+                       when_full full) {
+  prepare(call, task, options);
+  payload_source arguments = given;
+  auto refused = admit(call, task, arguments);
+  lock_type held(lock_);
+  ++unsettled_;
+  if (refused) {
+    settle(call, std::move(refused));
+    return;
+  }
+  while (true) {
+    if (supervisor_is_gone() && !broken_) {
+      settle(call, with_cause(call, lost_error()));
+      return;
+    }
+    if (state_ != state::open || broken_) {
+      settle(call, broken_ ? *broken_ : closed_error(call));
+      return;
+    }
+    if (queue_.empty() && post_somewhere(call, arguments, held)) break;
+    if (call.settled()) return;
+    if (queue_.has_room_for(arguments.bound)) {
+      enqueue(call, arguments, held);
+      break;
+    }
+    if (full == when_full::refuse) {
+      settle(call, error(base_failure(call, errc::queue_full,
+                                      "every worker has enough to do and " + std::to_string(queue_.size()) +
+                                          " calls are queued; wait for some, or raise pool_options::queue")));
+      return;
+    }
+    wait_for_room(held, arguments);
+  }
+  held.unlock();
+  if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
+}
+
+void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
+                             const call_options& options, std::function<void()> launch) {
+  prepare(call, task, options);
+  {
+    const lock_type held(lock_);
+    ++unsettled_;
+    ++waiting_for_inputs_;
+  }
+  // The call is kept alive by the closure; the last input to be settled launches it.
+  auto left = std::make_shared<std::atomic<std::size_t>>(inputs.size());
+  auto shared = std::make_shared<std::pair<host::call_ptr, std::function<void()>>>(host::call_ptr::share(&call), std::move(launch));
+  for (call_state* const input : inputs) {
+    // SYNC inputs: the last decrement acquires what the settling of every other input released
+    notify_when_settled(*input, [left, shared] {
+      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) shared->second();
+    });
+  }
+}
+
+void pool_core::resume_waiting(call_state& call, const task_record& task, const payload_source& given, const call_options& options) {
+  payload_source arguments = given;
+  auto refused = admit(call, task, arguments);
+  lock_type held(lock_);
+  --waiting_for_inputs_;
+  if (call.settled()) return;  // aborted, or the pool was closed meanwhile
+  if (refused || broken_ || state_ == state::closed) {
+    settle(call, refused ? std::move(*refused) : broken_ ? *broken_ : closed_error(call));
+    return;
+  }
+  if (!queue_.empty() || !post_somewhere(call, arguments, held)) {
+    if (!call.settled()) enqueue(call, arguments, held);  // it was admitted when it was called: the bound does not refuse it now
+  }
+  held.unlock();
+  if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
+}
+
+void pool_core::fail_waiting(call_state& call, const error& problem) {
+  const lock_type held(lock_);
+  --waiting_for_inputs_;
+  if (!call.settled()) settle(call, problem);
+}
+
+// ---- before the lock -----------------------------------------------------------------------------------------------
+
+void pool_core::prepare(call_state& call, const task_record& task, const call_options& options) {
+  call.owner = this;
+  call.task = &task;
+  call.timeout_ns = first_of(options.timeout, task.options.timeout, options_.timeout);
+  call.grace_ns = first_of(options.grace, task.options.grace, options_.grace);
+}
+
+// The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap is encoded
+// here first, into private memory, so that nothing is reserved for a payload that will be refused.
+std::optional<error> pool_core::admit(call_state& call, const task_record& task, payload_source& arguments) {
+  const auto found = index_.find(task);
+  if (!found) {
+    return error(base_failure(call, errc::unknown_task, "the pool was built without this task: name it in the pool's constructor"));
+  }
+  call.task_index = *found;
+  std::size_t size = arguments.bound;
+  if (size > payload_cap_ && arguments.form == payload_form::table) {
+    call.kept = keep(arguments);
+    arguments = kept_source(call.kept);
+    size = call.kept.used.length;
+  }
+  if (size <= payload_cap_) return std::nullopt;
+  return error(base_failure(call, errc::payload_too_large, "the arguments take " + std::to_string(size) + " bytes, the cap is " +
+                                                               std::to_string(payload_cap_) + " (pool_options::payload_cap)"));
+}
+
+// ---- into a lane ---------------------------------------------------------------------------------------------------
+
+bool pool_core::post_somewhere(call_state& call, const payload_source& arguments, lock_type& held) {
+  look_at_supervisor();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    const host::lane_port& port = *lanes_[i];
+    loads_[i] = {port.usable(), port.in_flight_count(), port.load_ns};
+  }
+  for (std::size_t tries = 0; tries < lanes_.size(); ++tries) {
+    const auto chosen = balancer_.choose(loads_);
+    if (!chosen) return false;
+    switch (post_to(*lanes_[*chosen], call, arguments, held)) {
+      case host::post_result::posted: return true;
+      case host::post_result::full: loads_[*chosen].usable = false; break;
+      case host::post_result::no_memory: {
+        const int code = lanes_[*chosen]->reserve_error;
+        settle(call, error(base_failure(call, errc::payload_exhausted, std::string("no shared memory for the arguments: ") + std::strerror(code) +
+                                                                           "; " + shm::shared_memory_figures(arguments.bound))));
+        return false;
+      }
+    }
+    if (call.settled()) return false;
+  }
+  return false;
+}
+
+host::post_result pool_core::post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held) {
+  host::lane_port::room room;
+  if (const auto result = port.make_room(arguments.bound, room); result != host::post_result::posted) return result;
+  extent used;
+  const bool outside = arguments.bound > write_under_lock_bytes;
+  call.place = call_place::claimed;
+  if (arguments.write != nullptr) {
+    if (outside) {
+      ++port.writers;
+      held.unlock();
+    }
+    try {
+      used = arguments.write(arguments.value, room.bytes);
+    } catch (...) {
+      if (outside) {
+        held.lock();
+        --port.writers;
+      }
+      port.give_up(room);
+      call.place = call_place::nowhere;
+      --unsettled_;
+      throw;
+    }
+    if (outside) {
+      held.lock();
+      --port.writers;
+    }
+  }
+  if (auto reason = withdrawn(call)) {
+    port.give_up(room);
+    call.place = call_place::nowhere;
+    settle(call, std::move(reason));
+    return host::post_result::full;
+  }
+  if (room.in_arena) port.arena.trim(room.slot, room.offset + used.offset, used.length);
+  fill_header(port, room.slot, call, arguments.form, room.in_arena, (room.in_arena ? room.offset : 0) + used.offset, used.length);
+  publish(port, room.slot, call);
+  return host::post_result::posted;
+}
+
+// What may have happened while the lock was not held.
+std::optional<error> pool_core::withdrawn(const call_state& call) const {
+  if (call.abort_wanted) return error(base_failure(call, errc::aborted, "aborted before it was started"));
+  if (broken_) return broken_;
+  if (state_ == state::closed) return closed_error(call);
+  return std::nullopt;
+}
+
+error pool_core::closed_error(const call_state& call) const {
+  return error(base_failure(call, errc::pool_closed, "the pool has been shut down"));
+}
+
+void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena,
+                            std::uint64_t offset, std::uint64_t length) {
+  if (call.id == 0) call.id = next_call_id_++;
+  shm::request_header& header = port.lane.header(slot);
+  const std::uint64_t limit = call.timeout_ns == 0 ? 0 : base::saturating_add(call.timeout_ns, call.grace_ns);
+  header.call_id.store(call.id, std::memory_order_relaxed);  // relaxed, all three: published by `posted`
+  header.posted_at_ns.store(limit == 0 ? 0 : base::now_ns(), std::memory_order_relaxed);
+  header.limit_ns.store(limit, std::memory_order_relaxed);
+  header.task = call.task_index;
+  header.form = static_cast<std::uint8_t>(form);
+  header.flags = static_cast<std::uint8_t>(port.lane.base_flags(slot) | (in_arena ? shm::request_flags::in_arena : 0));
+  header.grace_us = limit == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(call.grace_ns / 1000, UINT32_MAX));
+  header.offset = offset;
+  header.length = length;
+}
+
+void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) {
+  const std::uint64_t estimate = estimates_.of(call.task_index);
+  host::slot_state& state = port.slots[slot];
+  state.call = host::call_ptr::share(&call);
+  state.call_id = call.id;
+  state.sequence = next_sequence_++;
+  state.estimate_ns = estimate;
+  state.recall_asked = false;
+  call.place = call_place::posted;
+  call.lane = static_cast<std::uint8_t>(port.index);
+  call.slot = static_cast<std::uint8_t>(slot);
+  ++call.attempts;
+  port.load_ns += estimate;
+  ++port.figures.posted;
+  ++figures_.posted;
+  if (options_.on_event) [[unlikely]] emit(event_kind::call_posted, &call, &port);
+  call.kept = {};
+  port.lane.publish(slot);
+  if (port.lane.wake_worker() == shm::parked::event) base::ring_eventfd(port.event_fd.get());
+  // The fence of wake_worker also orders `posted` before this look. SYNC next_look: against the supervisor's store
+  const shm::request_header& header = port.lane.header(slot);
+  if (const std::uint64_t limit = header.limit_ns.load(std::memory_order_relaxed); limit != 0) {
+    const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed), limit);
+    if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
+  }
+  if (port.in_flight_count() > 1) {
+    need_helper(helper_duty::watch);
+  }
+}
+
+// ---- into the queue ------------------------------------------------------------------------------------------------
+
+void pool_core::enqueue(call_state& call, const payload_source& arguments, lock_type& held) {
+  if (!call.kept.storage && arguments.write != nullptr) {
+    const bool outside = arguments.bound > write_under_lock_bytes;
+    auto shared = host::call_ptr::share(&call);
+    if (outside) held.unlock();
+    try {
+      call.kept = keep(arguments);
+    } catch (...) {
+      if (outside) held.lock();
+      --unsettled_;
+      throw;
+    }
+    if (outside) held.lock();
+  } else {
+    call.kept.form = arguments.form;
+  }
+  if (auto reason = withdrawn(call)) {
+    settle(call, std::move(reason));
+    return;
+  }
+  if (call.id == 0) call.id = next_call_id_++;
+  queue_.push_back(host::call_ptr::share(&call));
+  need_helper(helper_duty::collect);
+}
+
+void pool_core::pump_queue(lock_type& held) {
+  bool moved = false;
+  while (call_state* const first = queue_.front()) {
+    const auto call = queue_.pop();
+    const payload_source arguments = kept_source(call->kept);
+    if (!post_somewhere(*call.get(), arguments, held)) {
+      if (call->settled()) continue;
+      queue_.push_front(host::call_ptr::share(first));
+      break;
+    }
+    moved = true;
+  }
+  if (!moved) return;
+  for (waiter* const sleeper : sleepers_) {
+    if (sleeper->wants_room) summon(*sleeper);
+  }
+}
+
+void pool_core::wait_for_room(lock_type& held, const payload_source& arguments) {
+  held.unlock();
+  const auto has_room = [&] {
+    const lock_type look(lock_);
+    return state_ != state::open || broken_.has_value() || queue_.has_room_for(arguments.bound);
+  };
+  waiter self;
+  self.wants_room = true;
+  sleep_or_collect(self, nullptr, has_room, base::never_ns);
+  held.lock();
+}
+
+}  // namespace selvage::detail

@@ -1,0 +1,78 @@
+// Calls taken back from busy workers for idle ones: what was posted ahead on a guess that proved wrong.
+//
+// Never: takes back a call that has started (the protocol of host_lane::recall decides), or moves anything while no worker is idle.
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "pool/core.hpp"
+
+namespace selvage::detail {
+namespace {
+
+/// A worker that has started nothing of what it was given is waking up, or is not being scheduled.
+constexpr std::uint64_t wake_up_ns = 1'000'000;
+
+/// When the longest-running call of the lane was started, by the worker's word: a hint, and never later than now.
+std::uint64_t running_since(const host::lane_port& port, std::uint64_t started, std::uint64_t now) {
+  std::uint64_t since = now;
+  shm::for_each_from(started, 0, [&](unsigned slot) {
+    since = std::min(since, port.lane.response(slot).started_at_ns.load(std::memory_order_relaxed));  // relaxed: a hint
+  });
+  return since;
+}
+
+}  // namespace
+
+// Requires: the seat. Sets look_again_ns_. Returns: a call was taken back.
+bool pool_core::rebalance(lock_type& held) {
+  look_again_ns_ = base::never_ns;
+  const bool idle = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->usable() && port->in_flight_count() == 0; });
+  if (!idle || !queue_.empty()) return false;
+  const std::uint64_t patience = balancer_.depth().window_ns / 2;
+  std::uint64_t now = 0;
+  bool moved = false;
+  for (const auto& port : lanes_) {
+    const std::uint64_t in_flight = port->lane.in_flight();
+    if (std::popcount(in_flight) < 2 || port->dead) continue;
+    if (now == 0) now = base::now_ns();
+    const std::uint64_t started = port->lane.started();
+    const std::uint64_t waiting = in_flight & ~started;
+    if (waiting == 0) continue;
+    if (started != 0) port->unstarted_since_ns = 0;
+    if (started == 0 && port->unstarted_since_ns == 0) port->unstarted_since_ns = now;
+    const std::uint64_t since = started != 0 ? running_since(*port, started, now) : port->unstarted_since_ns;
+    const std::uint64_t due = base::saturating_add(since, started != 0 ? patience : wake_up_ns);
+    if (now < due) {
+      look_again_ns_ = std::min(look_again_ns_, due);
+    } else if (take_back(*port, waiting)) {
+      moved = true;
+    }
+  }
+  if (moved) pump_queue(held);
+  return moved;
+}
+
+// Everything that waits behind a long run goes to the front of the queue; the balancer spreads it. Nothing is posted behind
+// that run until it is over.
+bool pool_core::take_back(host::lane_port& port, std::uint64_t waiting) {
+  port.stalled = true;
+  std::vector<std::pair<std::uint64_t, unsigned>> newest_first;
+  shm::for_each_from(waiting, 0, [&](unsigned slot) {
+    if (port.slots[slot].call && !port.slots[slot].recall_asked) newest_first.emplace_back(port.slots[slot].sequence, slot);
+  });
+  std::sort(newest_first.rbegin(), newest_first.rend());
+  bool moved = false;
+  for (const auto& [sequence, slot] : newest_first) {
+    host::slot_state& state = port.slots[slot];
+    state.recall_asked = true;
+    if (!port.lane.recall(slot)) continue;  // it may have run: its answer will tell
+    call_state* const call = bury(std::move(state.call));
+    ++figures_.recalled;
+    if (!call->settled()) put_back(*call, port, slot);
+    moved = true;
+  }
+  return moved;
+}
+
+}  // namespace selvage::detail

@@ -1,0 +1,176 @@
+// An answer becomes an outcome. Everything a worker wrote is read once, checked, and only then used.
+
+#include <cstring>
+
+#include "base/clock.hpp"
+#include "pool/core.hpp"
+#include "pool/answer.hpp"
+#include "schema/exception_report.hpp"
+
+namespace selvage::detail {
+namespace {
+
+/// Above this, bytes are copied out outside the lock.
+constexpr std::size_t copy_under_lock_bytes = 4096;
+
+}  // namespace
+
+void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& held) {
+  host::slot_state& state = port.slots[slot];
+  const host::told_answer told = host::read_answer(port.lane.response(slot));
+  const std::uint64_t call_id = state.call_id;
+  call_state* const call = bury(std::move(state.call));
+  const bool recalled = state.recall_asked;
+  port.lane.settle(slot);
+  port.forget(slot);
+  port.stalled = false;
+  ++port.figures.settled;
+  if (++port.calls_of_epoch == port.calls_until_retire) {
+    port.retiring = true;
+    port.lane.request_retire();
+    ring_supervisor();
+  }
+  const bool ours = told.call_id == call_id;
+  if (ours && told.status == shm::response_status::skipped && recalled) {
+    port.lane.free(slot);
+    if (call != nullptr && !call->settled()) put_back(*call, port, slot);
+    return;
+  }
+  if (call != nullptr && !call->settled()) {
+    if (!ours) {
+      answer_is_bad(port, *call, "it answers another call");
+    } else {
+      accept_answer(port, slot, *call, told, held);
+    }
+    if (call->in_place) return;  // the slot is held by a view
+  }
+  port.lane.free(slot);
+  if (port.lane.worker_is_parked()) (void)port.lane.wake_worker();  // it may wait for arena room
+}
+
+void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told, lock_type& held) {
+  switch (told.status) {
+    case shm::response_status::payload_too_large:
+      settle(call, error(base_failure(call, errc::payload_too_large, "the result takes " + std::to_string(told.length) + " bytes, the cap is " +
+                                                                         std::to_string(payload_cap_) + " (pool_options::payload_cap)")));
+      return;
+    case shm::response_status::payload_exhausted:
+      settle(call, error(base_failure(call, errc::payload_exhausted, "no shared memory for the result: " + shm::shared_memory_figures(told.length))));
+      return;
+    case shm::response_status::out_of_memory:
+      settle(call, error(base_failure(call, errc::out_of_memory, options_.memory.count == 0
+                                          ? "an allocation failed in the worker (std::bad_alloc)"
+                                          : "an allocation failed in the worker, whose limit is " + std::to_string(options_.memory.count) +
+                                                " bytes (pool_options::memory)")));
+      return;
+    case shm::response_status::ok:
+    case shm::response_status::exception: break;
+    default: answer_is_bad(port, call, "its status is none"); return;
+  }
+  if (const char* const fault = host::place_fault(told, shape_.response_arena_bytes, payload_cap_)) return answer_is_bad(port, call, fault);
+  if (told.in_arena && !port.readable(told.offset, told.length)) return answer_is_bad(port, call, "its payload is in memory that cannot be had");
+  const std::byte* const from = told.in_arena ? port.lane.response_arena() + told.offset : port.lane.response(slot).payload + told.offset;
+  const payload_view answer{told.form, {from, static_cast<std::size_t>(told.length)}};
+  if (told.status == shm::response_status::exception) return accept_exception(port, call, answer);
+  estimates_.learn(call.task_index, told.service_ns);
+  accept_value(port, slot, call, answer, told.in_arena, held);
+  if (call.settled() && !call.problem) figures_.time(call.task_index, told.service_ns);
+}
+
+void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena, lock_type& held) {
+  // A view pins its bytes: at most half of an arena, the rest is copied.
+  if (in_arena && port.view_bytes + answer.bytes.size() <= shape_.response_arena_bytes / 2 && call.keep_in_place(answer)) {
+    port.view_bytes += answer.bytes.size();
+    call.in_place = true;
+    call.view_bytes = answer.bytes.size();
+    call.lane = static_cast<std::uint8_t>(port.index);
+    call.slot = static_cast<std::uint8_t>(slot);
+    call.keeps_pool = shared_from_this();
+    settle(call, std::nullopt);
+    return;
+  }
+  // Copying a large answer is no reason to keep others from posting. The slot is still ours, and only we handle deaths.
+  const bool outside = answer.bytes.size() > copy_under_lock_bytes;
+  std::string fault;
+  if (outside) held.unlock();
+  try {
+    fault = call.receive(answer);
+  } catch (const std::bad_alloc&) {
+    fault = {};
+    if (outside) held.lock();
+    settle(call, error(base_failure(call, errc::out_of_memory, "no memory in the host for a result of " + std::to_string(answer.bytes.size()) + " bytes")));
+    return;
+  }
+  if (outside) held.lock();
+  if (call.settled()) return;  // the pool was closed meanwhile
+  if (fault.empty()) {
+    settle(call, std::nullopt);
+  } else {
+    answer_is_bad(port, call, fault);
+  }
+}
+
+void pool_core::accept_exception(host::lane_port& port, call_state& call, payload_view answer) {
+  private_bytes copy;
+  copy.assign(answer.bytes);
+  auto report = schema::decode(copy.view());
+  if (!report) return answer_is_bad(port, call, "its exception report is malformed");
+  failure what = base_failure(call, errc::task_failed, std::move(report->what));
+  what.exception_type = std::move(report->type);
+  what.causes = std::move(report->causes);
+  settle(call, error(std::move(what)));
+}
+
+void pool_core::answer_is_bad(host::lane_port& port, call_state& call, const std::string& why) {
+  ++port.figures.bad_responses;
+  settle(call, error(base_failure(call, errc::bad_response, "the worker's answer is not valid: " + why)));
+}
+
+// Lets go of a call once the lock is not held: its destructor may be anybody's. Returns: the call, valid until then.
+call_state* pool_core::bury(host::call_ptr call) {
+  call_state* const still_here = call.get();
+  if (call) graveyard_.push_back(std::move(call));
+  return still_here;
+}
+
+// The call's one outcome. Wakes whoever waits for it.
+void pool_core::settle(call_state& call, std::optional<error> problem) {
+  call.problem = std::move(problem);
+  call.place = call_place::settled;
+  --unsettled_;
+  figures_.count(call.task_index, !call.problem);
+  std::function<void()> callback = std::move(call.on_settled);
+  if (options_.on_event) [[unlikely]] emit(event_kind::call_settled, &call, nullptr);
+  waiter* const sleeper = call.sleeper;
+  call.phase.store(static_cast<std::uint32_t>(call_phase::settled), std::memory_order_release);  // SYNC settled
+  if (sleeper != nullptr) summon(*sleeper);
+  if (callback) {
+    callbacks_.push_back(std::move(callback));
+    --callbacks_pending_;
+    wake_helper();
+  }
+}
+
+failure pool_core::base_failure(const call_state& call, errc code, std::string message) const {
+  failure what;
+  what.code = code;
+  what.message = std::move(message);
+  what.task = task_name(call);
+  what.call_id = call.id;
+  what.attempt = call.attempts;
+  return what;
+}
+
+std::string pool_core::task_name(const call_state& call) const { return call.task == nullptr ? std::string() : call.task->name; }
+
+error bad_response(const call_state& call, std::string what) {
+  failure it;
+  it.code = errc::bad_response;
+  it.message = "the worker's answer is not valid: " + std::move(what);
+  it.task = call.task == nullptr ? std::string() : call.task->name;
+  it.call_id = call.id;
+  it.attempt = call.attempts;
+  return error(std::move(it));
+}
+
+}  // namespace selvage::detail

@@ -1,0 +1,140 @@
+// See verdict_error.hpp.
+
+#include "pool/verdict_error.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <string.h>
+
+#include <algorithm>
+
+#include "pool/symbols.hpp"
+
+namespace selvage::host {
+namespace {
+
+std::string signal_text(int signal) {
+  const char* const name = ::sigabbrev_np(signal);
+  return name == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", name);
+}
+
+void take_usage(failure& what, const shm::verdict& verdict) {
+  what.worker_pid = verdict.pid;
+  what.signal = verdict.signal;
+  what.usage = {.user_time = std::chrono::microseconds(verdict.user_us),
+                .system_time = std::chrono::microseconds(verdict.system_us),
+                .peak_resident_bytes = verdict.peak_resident_bytes,
+                .minor_faults = verdict.minor_faults,
+                .major_faults = verdict.major_faults};
+  what.stderr_tail = stderr_of(verdict);
+}
+
+bool take_crash(failure& what, const shm::verdict& verdict, const shm::crash_record& record) {
+  what.code = errc::crashed;
+  what.message = fmt::format("the worker died of {}", signal_text(verdict.signal));
+  const auto kind = static_cast<shm::crash_kind>(record.kind.load(std::memory_order_acquire));  // SYNC crash
+  if (kind == shm::crash_kind::none) return true;
+  if (kind != shm::crash_kind::signal || record.epoch != verdict.epoch || record.signal != verdict.signal) return false;
+  what.signal_code = record.signal_code;
+  what.fault_address = record.fault_address;
+  const auto frames = std::min(record.frame_count, shm::max_crash_frames);
+  what.stack = symbolise({record.frames, frames}, record.image_base);
+  what.message += fmt::format(" at address {:#x}", record.fault_address);
+  if (!what.stack.empty()) what.message += " in " + what.stack.front();
+  return true;
+}
+
+bool take_exit(failure& what, const shm::verdict& verdict, const shm::crash_record& record) {
+  what.code = errc::exited;
+  what.exit_status = verdict.exit_status;
+  const auto kind = static_cast<shm::crash_kind>(record.kind.load(std::memory_order_acquire));  // SYNC crash
+  const bool told = kind != shm::crash_kind::none && record.epoch == verdict.epoch;
+  const char* const how = told && kind == shm::crash_kind::exit ? "exit" : told && kind == shm::crash_kind::quick_exit ? "quick_exit" : "_exit";
+  what.message = fmt::format("the task ended its process by {}({})", how, verdict.exit_status);
+  return kind == shm::crash_kind::none || told;
+}
+
+}  // namespace
+
+std::string stderr_of(const shm::verdict& verdict) {
+  return {verdict.stderr_tail, std::min<std::size_t>(verdict.stderr_length, shm::stderr_tail_bytes)};
+}
+
+bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record, std::uint64_t call_id) {
+  take_usage(what, verdict);
+  const bool named = verdict.call_id == call_id;
+  switch (static_cast<shm::verdict_reason>(verdict.reason)) {
+    case shm::verdict_reason::signalled: return take_crash(what, verdict, record);
+    case shm::verdict_reason::timed_out:
+      what.code = named ? errc::timed_out : errc::crashed;
+      what.message = named ? "it ran over its time limit and its worker was killed"
+                           : fmt::format("its worker was killed because call {}, which ran beside it, was over its time limit", verdict.call_id);
+      return true;
+    case shm::verdict_reason::aborted:
+      what.code = named ? errc::aborted : errc::crashed;
+      what.message = named ? "it was still running when the grace after its abort was over, and its worker was killed"
+                           : fmt::format("its worker was killed because call {}, which ran beside it, was aborted", verdict.call_id);
+      return true;
+    case shm::verdict_reason::shut_down:
+      what.code = errc::pool_closed;
+      what.message = "the pool was shut down while it ran";
+      return true;
+    case shm::verdict_reason::exited:
+    case shm::verdict_reason::recycled: return take_exit(what, verdict, record);
+    case shm::verdict_reason::start_timeout:
+    case shm::verdict_reason::none: break;
+  }
+  return true;
+}
+
+shm::verdict last_start_failure(const shm::supervisor_lane& lane) {
+  shm::verdict copy;
+  std::uint32_t before = 0;
+  std::uint32_t after = 0;
+  // SYNC start_failure: the supervisor writes a few hundred times a second at most, so this ends
+  do {
+    before = lane.words.failures.load(std::memory_order_acquire);
+    copy = lane.start_failure;
+    std::atomic_thread_fence(std::memory_order_acquire);
+    after = lane.words.failures.load(std::memory_order_relaxed);
+  } while (before != after || before % 2 != 0);
+  return lane.death.epoch > copy.epoch ? lane.death : copy;
+}
+
+std::string describe_start_failure(const shm::verdict& last) {
+  std::string how;
+  if (last.error != 0) {
+    how = fmt::format("the last one could not be started: {}", ::strerrordesc_np(static_cast<int>(last.error)));
+  } else {
+    switch (static_cast<shm::verdict_reason>(last.reason)) {
+      case shm::verdict_reason::signalled: how = "the last one died of " + signal_text(last.signal); break;
+      case shm::verdict_reason::start_timeout: how = "the last one was not ready in time (restart_options::start_timeout)"; break;
+      default: how = fmt::format("the last one ended with status {}", last.exit_status); break;
+    }
+  }
+  std::string text = "workers die before they are ready, oftener than the restart budget allows; " + how;
+  if (const std::string tail = stderr_of(last); !tail.empty()) text += "; its standard error: " + tail;
+  return text;
+}
+
+void count(restart_stats& restarts, const shm::verdict& verdict) noexcept {
+  switch (static_cast<shm::verdict_reason>(verdict.reason)) {
+    case shm::verdict_reason::signalled: ++restarts.crashed; return;
+    case shm::verdict_reason::exited: ++restarts.exited; return;
+    case shm::verdict_reason::timed_out: ++restarts.timed_out; return;
+    case shm::verdict_reason::aborted: ++restarts.aborted; return;
+    case shm::verdict_reason::start_timeout: ++restarts.failed_starts; return;
+    case shm::verdict_reason::recycled:
+      switch (static_cast<shm::recycle_reason>(verdict.recycle)) {
+        case shm::recycle_reason::calls: ++restarts.recycled_calls; return;
+        case shm::recycle_reason::resident: ++restarts.recycled_resident; return;
+        case shm::recycle_reason::age: ++restarts.recycled_age; return;
+        case shm::recycle_reason::none: return;
+      }
+      return;
+    case shm::verdict_reason::shut_down:
+    case shm::verdict_reason::none: return;
+  }
+}
+
+}  // namespace selvage::host

@@ -1,0 +1,29 @@
+#pragma once
+// From the supervisor's verdict and the worker's crash record to words. The verdict is trusted; the crash record was written by
+// the dead worker, and is believed only where the verdict agrees with it.
+
+#include <cstdint>
+#include <string>
+
+#include <selvage/error.hpp>
+#include <selvage/stats.hpp>
+
+#include "shm/layout.hpp"
+
+namespace selvage::host {
+
+/// Fills code, message and everything known of the worker. `record` is a private copy. Returns: false where the record
+/// contradicts the verdict and was ignored.
+bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record, std::uint64_t call_id);
+
+/// The last death of a lane's worker before it was ready. Reads the supervisor's record under its sequence lock.
+[[nodiscard]] shm::verdict last_start_failure(const shm::supervisor_lane& lane);
+/// Why no worker of a lane became ready, in words.
+[[nodiscard]] std::string describe_start_failure(const shm::verdict& last);
+
+[[nodiscard]] std::string stderr_of(const shm::verdict& verdict);
+
+/// Adds one replaced worker to its column.
+void count(restart_stats& restarts, const shm::verdict& verdict) noexcept;
+
+}  // namespace selvage::host

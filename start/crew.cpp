@@ -1,0 +1,48 @@
+// A worker's birth, and the supervisor's orders: the same whether the supervisor was forked or spawned.
+
+#include <algorithm>
+
+#include "start/launch.hpp"
+#include "worker/worker.hpp"
+
+namespace selvage::launch {
+
+void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
+  const worker::seat place{.shape = crew.shape,
+                           .lane = birth.lane,
+                           .epoch = birth.epoch,
+                           .read_write_fd = crew.read_write_fd,
+                           .read_only_fd = crew.read_only_fd,
+                           .event_fd = crew.event_fds[birth.lane],
+                           .stderr_fd = birth.stderr_fd,
+                           .supervisor_pidfd = birth.supervisor_pidfd};
+  const arena_options& arena = crew.options.arena;
+  const worker::settings given{.response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
+                               .payload_cap_bytes = crew.payload_cap,
+                               .memory_bytes = crew.options.memory.count,
+                               .spin = crew.options.spin.worker,
+                               .inherit = crew.options.inherit,
+                               .initializer = crew.options.initializer,
+                               .finalizer = crew.options.finalizer};
+  worker::run(place, given, crew.tasks);
+}
+
+supervisor::orders orders_for(const crew& crew) {
+  supervisor::orders orders;
+  orders.shape = crew.shape;
+  orders.recycle.resident_bytes = crew.options.recycle.resident.count;
+  orders.recycle.age = crew.options.recycle.age;
+  orders.recycle.jitter = crew.options.recycle.jitter;
+  orders.restart.budget = crew.options.restart.budget;
+  orders.restart.backoff_first = crew.options.restart.backoff;
+  orders.restart.backoff_limit = crew.options.restart.backoff_limit;
+  orders.restart.start_timeout = crew.options.restart.start_timeout;
+  orders.capture_stderr = crew.options.capture_stderr;
+  orders.keep = crew.options.inherit;
+  orders.keep.insert(orders.keep.end(), crew.event_fds.begin(), crew.event_fds.end());
+  std::sort(orders.keep.begin(), orders.keep.end());
+  orders.worker_events = crew.event_fds;
+  return orders;
+}
+
+}  // namespace selvage::launch

@@ -1,0 +1,87 @@
+// start::fork: the supervisor is a fork of the host, so that any callable is simply there.
+
+#include <dirent.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdio>
+
+#include "base/syscalls.hpp"
+#include "start/launch.hpp"
+
+namespace selvage::launch {
+namespace {
+
+std::size_t thread_count() noexcept {
+  DIR* const threads = ::opendir("/proc/self/task");
+  if (threads == nullptr) return 1;
+  std::size_t count = 0;
+  while (const dirent* const entry = ::readdir(threads)) count += entry->d_name[0] != '.' ? 1 : 0;
+  ::closedir(threads);
+  return count;
+}
+
+// A fork has only the thread that forked: a lock that another one held stays locked in every worker.
+void warn_once_about_threads() {
+  static std::atomic<bool> warned{false};
+  if (thread_count() <= 1 || warned.exchange(true, std::memory_order_relaxed)) return;  // relaxed: only once matters
+  std::fputs("selvage: this program already has threads when it builds a pool with start::fork: tasks must not use locks that those "
+             "threads may hold. Build the pool first, or use start::spawn.\n", stderr);
+}
+
+/// Blocks every signal for as long as it lives: no handler of the host runs in the newborn supervisor.
+class signals_blocked {
+ public:
+  signals_blocked() noexcept {
+    sigset_t all;
+    ::sigfillset(&all);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  signals_blocked(const signals_blocked&) = delete;
+  signals_blocked& operator=(const signals_blocked&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+crew crew_of(const detail::launch_request& request) {
+  crew it{.options = request.options,
+          .shape = request.shape,
+          .read_write_fd = request.segment.read_write.get(),
+          .read_only_fd = request.segment.read_only.get(),
+          .event_fds = request.event_fds,
+          .payload_cap = request.payload_cap,
+          .tasks = {}};
+  it.tasks.reserve(request.tasks.size());
+  for (const auto& task : request.tasks) it.tasks.push_back({task->name, task->closure, task->run});
+  return it;
+}
+
+// In the child. Its copies of the host's descriptors become its own; nothing of the host is ever destroyed here.
+[[noreturn]] void become_supervisor(const detail::launch_request& request, base::unique_fd host_pidfd, int host_pid) {
+  const auto* const workers = new crew(crew_of(request));  // lives as long as the process
+  supervisor::orders orders = orders_for(*workers);
+  orders.segment.read_write.reset(request.segment.read_write.release());
+  orders.segment.read_only.reset(request.segment.read_only.release());
+  orders.bell.reset(request.bell);
+  orders.host_pidfd = std::move(host_pidfd);
+  orders.host_pid = host_pid;
+  orders.enter_worker = [workers](const supervisor::worker_birth& birth) { enter_worker(*workers, birth); };
+  supervisor::run(std::move(orders));
+}
+
+}  // namespace
+
+detail::launched by_fork(const detail::launch_request& request) {
+  warn_once_about_threads();
+  const int host_pid = ::getpid();
+  base::unique_fd host_pidfd = base::pidfd_open(host_pid);
+  const signals_blocked quiet;
+  const pid_t child = base::check(::fork(), "fork of the pool's supervisor");
+  if (child == 0) become_supervisor(request, std::move(host_pidfd), host_pid);
+  return {.supervisor_pid = child, .supervisor_pidfd = base::pidfd_open(child)};
+}
+
+}  // namespace selvage::launch
