@@ -17,7 +17,7 @@
 #include <fstream>
 #include <system_error>
 
-#include "selvage/error.hpp"
+#include <selvage/error.hpp>
 #include "tests/support/child.hpp"
 
 namespace {
