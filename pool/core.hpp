@@ -64,6 +64,9 @@ struct launched {
   pid_t supervisor_pid = 0;
   base::unique_fd supervisor_pidfd;
 };
+/// As the kernel shows it.
+inline constexpr const char* helper_thread_name = "selvage-helper";
+
 using launcher = std::function<launched(const launch_request&)>;
 
 class pool_core : public std::enable_shared_from_this<pool_core> {

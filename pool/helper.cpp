@@ -1,6 +1,7 @@
 // The helper thread: one a pool, started when it is first needed. It runs callbacks, collects while callbacks or queued calls
 // wait and nobody else collects, and looks now and then after calls that were posted behind others.
 
+#include <pthread.h>
 #include <signal.h>
 
 #include "base/clock.hpp"
@@ -55,6 +56,7 @@ pool_core::helper_duty pool_core::duty_now() const noexcept {
 }
 
 void pool_core::helper_loop() {
+  ::pthread_setname_np(::pthread_self(), helper_thread_name);
   unsigned in_vain = 0;
   lock_type held(lock_);
   while (true) {

@@ -1,11 +1,13 @@
 // start::fork: the supervisor is a fork of the host, so that any callable is simply there.
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
+#include <cstring>
 
 #include "base/syscalls.hpp"
 #include "start/launch.hpp"
@@ -13,21 +15,36 @@
 namespace selvage::launch {
 namespace {
 
-std::size_t thread_count() noexcept {
+bool is_pool_helper(int threads, const char* id) noexcept {
+  char path[64];
+  char name[16] = {};
+  std::snprintf(path, sizeof path, "%s/comm", id);
+  const base::unique_fd file(::openat(threads, path, O_RDONLY | O_CLOEXEC));
+  if (!file || base::retry_eintr([&] { return ::read(file.get(), name, sizeof name - 1); }) <= 0) return false;
+  return std::strncmp(name, detail::helper_thread_name, std::strlen(detail::helper_thread_name)) == 0;
+}
+
+// Helper threads of other pools hold nothing that a task could want.
+bool program_has_threads() noexcept {
   DIR* const threads = ::opendir("/proc/self/task");
-  if (threads == nullptr) return 1;
+  if (threads == nullptr) return false;
   std::size_t count = 0;
-  while (const dirent* const entry = ::readdir(threads)) count += entry->d_name[0] != '.' ? 1 : 0;
+  while (const dirent* const entry = ::readdir(threads)) {
+    if (entry->d_name[0] != '.' && !is_pool_helper(::dirfd(threads), entry->d_name)) ++count;
+  }
   ::closedir(threads);
-  return count;
+  return count > 1;
 }
 
 // A fork has only the thread that forked: a lock that another one held stays locked in every worker.
 void warn_once_about_threads() {
   static std::atomic<bool> warned{false};
-  if (thread_count() <= 1 || warned.exchange(true, std::memory_order_relaxed)) return;  // relaxed: only once matters
-  std::fputs("selvage: this program already has threads when it builds a pool with start::fork: tasks must not use locks that those "
-             "threads may hold. Build the pool first, or use start::spawn.\n", stderr);
+  if (warned.load(std::memory_order_relaxed) || !program_has_threads()) return;  // relaxed, both: only once matters
+  if (warned.exchange(true, std::memory_order_relaxed)) return;
+  std::fputs(
+      "selvage: this program already has threads when it builds a pool with start::fork: tasks must not use locks that those "
+      "threads may hold. Build the pool first, or use start::spawn.\n",
+      stderr);
 }
 
 /// Blocks every signal for as long as it lives: no handler of the host runs in the newborn supervisor.

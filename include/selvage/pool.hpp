@@ -87,6 +87,11 @@ class pool {
     return future<trusted_view>(std::move(state));
   }
 
+  /// async_call(task, arguments..., token): the call as an Asio operation with the signature void(std::exception_ptr, T), or
+  /// void(std::exception_ptr) for a task without a result. Defined in <selvage/asio.hpp>. Never blocks.
+  template <class F, class... ArgumentsThenToken>
+  auto async_call(const task<F>& task, ArgumentsThenToken&&... arguments);
+
   /// Closes the pool: from now on calls are refused with errc::pool_closed. What is queued and running may finish within
   /// `drain`; what is left then settles with pool_closed. Then ends every process of the pool. Idle workers run their
   /// finalizer. May be called again, from several threads, and from a callback. Blocks: at most `drain`, and then for as long

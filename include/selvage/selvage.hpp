@@ -7,7 +7,9 @@
 #include <selvage/event.hpp>
 #include <selvage/future.hpp>
 #include <selvage/in_place.hpp>
+#include <selvage/map.hpp>
 #include <selvage/options.hpp>
 #include <selvage/pool.hpp>
 #include <selvage/stats.hpp>
 #include <selvage/task.hpp>
+#include <selvage/value.hpp>
