@@ -16,7 +16,7 @@ namespace selvage::launch {
 namespace {
 
 bool is_pool_helper(int threads, const char* id) noexcept {
-  char path[64];
+  char path[sizeof(dirent::d_name) + 8];
   char name[16] = {};
   std::snprintf(path, sizeof path, "%s/comm", id);
   const base::unique_fd file(::openat(threads, path, O_RDONLY | O_CLOEXEC));
