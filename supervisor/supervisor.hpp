@@ -31,8 +31,8 @@ struct orders {
   base::unique_fd bell;           ///< eventfd: the host rings after changing a control word
   base::unique_fd host_pidfd;
   int host_pid = 0;
-  recycle_policy recycle;
-  restart_policy restart;
+  recycle_policy recycle{};
+  restart_policy restart{};
   std::chrono::nanoseconds retire_patience{std::chrono::seconds(5)};  ///< at shutdown: then a retiring worker is killed
   bool capture_stderr = true;
   std::vector<int> keep{};          ///< descriptors that the workers inherit besides the segment's; all others are closed

@@ -69,7 +69,8 @@ class notes {
 /// The worker's end: boots as a worker must, then does what the test says.
 class scripted_worker {
  public:
-  scripted_worker(const shm::geometry& shape, int read_write, int read_only, const supervisor::worker_birth& birth)
+  scripted_worker(const shm::geometry& shape, int read_write, int read_only, const supervisor::worker_birth& birth,
+                  std::vector<int> left_open)
       : birth_(birth),
         request_(read_only, shm::access::read_only, shape.request_offset(birth.lane), shape.request_region_bytes()),
         response_(read_write, shm::access::read_write, shape.response_offset(birth.lane), shape.response_region_bytes()),
@@ -78,7 +79,8 @@ class scripted_worker {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     ::setsid();
     if (birth.stderr_fd >= 0) ::dup2(birth.stderr_fd, STDERR_FILENO);
-    ::syscall(SYS_close_range, 3U, ~0U, 0U);
+    std::sort(left_open.begin(), left_open.end());
+    base::close_all_except(left_open.data(), left_open.size());
   }
 
   [[nodiscard]] std::uint64_t epoch() const { return birth_.epoch; }
@@ -137,6 +139,7 @@ struct rig_options {
   supervisor::restart_policy restart = {.backoff_first = 1ms, .backoff_limit = 20ms};
   std::chrono::nanoseconds retire_patience = 5s;
   std::vector<int> keep = {};
+  std::vector<int> worker_events = {};    ///< the scripted worker leaves them open
   std::function<void()> before_run = {};  ///< in the supervisor's process
 };
 
@@ -173,8 +176,9 @@ class supervisor_rig {
                              .restart = options.restart,
                              .retire_patience = options.retire_patience,
                              .keep = options.keep,
+                             .worker_events = options.worker_events,
                              .enter_worker = [=, shape = shape_](const supervisor::worker_birth& birth) {
-                               scripted_worker self(shape, read_write, read_only, birth);
+                               scripted_worker self(shape, read_write, read_only, birth, options.worker_events);
                                script(self);
                              }};
     if (options.before_run) options.before_run();
@@ -211,7 +215,7 @@ class supervisor_rig {
   /// Opens the epoch that the supervisor has announced and waits until its worker is ready.
   void open(unsigned k) {
     open_without_waiting(k);
-    ASSERT_TRUE(eventually([&] { return lanes_[k].ready(); }));
+    ASSERT_TRUE(eventually([&] { return lanes_[k].ready() && worker_pid(k) != 0; }));
     lanes_[k].accept_ready();
   }
   void open_without_waiting(unsigned k) {
@@ -250,6 +254,9 @@ class supervisor_rig {
   void retire(unsigned k) {
     lanes_[k].request_retire();
     ring();
+  }
+  [[nodiscard]] bool await_started(unsigned k, unsigned slot) {
+    return eventually([&] { return shm::test(lanes_[k].started(), slot); });
   }
   [[nodiscard]] bool await_done(unsigned k, unsigned slot) {
     return eventually([&] { return shm::test(lanes_[k].finished(), slot); });
