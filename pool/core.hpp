@@ -112,6 +112,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);
   void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena, std::uint64_t offset, std::uint64_t length);
   void publish(host::lane_port& port, unsigned slot, call_state& call);
+  static void wake(host::lane_port& port) noexcept;
   void enqueue(call_state& call, const payload_source& arguments, lock_type& held);
   void pump_queue(lock_type& held);
   void wait_for_room(lock_type& held, const payload_source& arguments);

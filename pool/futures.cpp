@@ -77,7 +77,7 @@ void pool_core::release_in_place(call_state& call) noexcept {
     return;
   }
   port.lane.free(call.slot);
-  if (port.lane.worker_is_parked()) (void)port.lane.wake_worker();
+  wake(port);
 }
 
 // ---- from public headers -------------------------------------------------------------------------------------------

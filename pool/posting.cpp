@@ -243,6 +243,11 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   header.length = length;
 }
 
+// A full fence, then the worker is woken in whatever way it sleeps.
+void pool_core::wake(host::lane_port& port) noexcept {
+  if (port.lane.wake_worker() == shm::parked::event) base::ring_eventfd(port.event_fd.get());
+}
+
 void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) {
   const std::uint64_t estimate = estimates_.of(call.task_index);
   host::slot_state& state = port.slots[slot];
@@ -261,8 +266,8 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
   if (options_.on_event) [[unlikely]] emit(event_kind::call_posted, &call, &port);
   call.kept = {};
   port.lane.publish(slot);
-  if (port.lane.wake_worker() == shm::parked::event) base::ring_eventfd(port.event_fd.get());
-  // The fence of wake_worker also orders `posted` before this look. SYNC next_look: against the supervisor's store
+  wake(port);
+  // The fence of wake also orders `posted` before this look. SYNC next_look: against the supervisor's store
   const shm::request_header& header = port.lane.header(slot);
   if (const std::uint64_t limit = header.limit_ns.load(std::memory_order_relaxed); limit != 0) {
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed), limit);

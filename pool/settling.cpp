@@ -45,7 +45,7 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
     if (call->in_place) return;  // the slot is held by a view
   }
   port.lane.free(slot);
-  if (port.lane.worker_is_parked()) (void)port.lane.wake_worker();  // it may wait for arena room
+  if (told.in_arena) wake(port);  // it may wait for arena room
 }
 
 void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told, lock_type& held) {

@@ -73,9 +73,6 @@ class host_lane {
   /// caller, who holds the eventfd.
   parked wake_worker() noexcept;
 
-  /// Its own word, read without a fence: for waking it where being late does not matter for ever.
-  [[nodiscard]] bool worker_is_parked() const noexcept { return response_.words->parked.load(std::memory_order_relaxed) != 0; }
-
   // -- settling
 
   /// Slots whose answer is there. SYNC done: acquires what the worker wrote before it toggled.

@@ -74,9 +74,12 @@ class table {
 
   table(const table& other)
       : table(other.owner_ == nullptr && !other.bytes_.empty() ? own(other.bytes_) : table(other.owner_, other.bytes_)) {}
-  table(table&&) noexcept = default;
-  table& operator=(const table& other) { return *this = table(other); }
-  table& operator=(table&&) noexcept = default;
+  table(table&& other) noexcept : owner_(std::move(other.owner_)), bytes_(std::exchange(other.bytes_, {})) {}
+  table& operator=(table other) noexcept {
+    owner_ = std::move(other.owner_);
+    bytes_ = other.bytes_;
+    return *this;
+  }
   ~table() = default;
 
   /// Requires: not moved from.

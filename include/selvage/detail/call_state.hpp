@@ -115,8 +115,9 @@ class call_ref {
   }
   void reset() noexcept {
     C* call = std::exchange(call_, nullptr);
-    // SYNC references: release our use, acquire everybody's before the destructor
-    if (call != nullptr && call->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete call;
+    if (call == nullptr) return;
+    // SYNC references: release our use, acquire everybody's before the destructor. The last one has no one to race with.
+    if (call->references.load(std::memory_order_acquire) == 1 || call->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete call;
   }
   [[nodiscard]] C* get() const noexcept { return call_; }
   C* operator->() const noexcept { return call_; }

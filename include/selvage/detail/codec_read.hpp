@@ -24,7 +24,7 @@ inline constexpr std::size_t max_hostile_reserve = 1024;
 
 /// A worker's keys may all fall into one bucket of the host's unordered_map. This many steps a key, on the average over the
 /// map, and a million besides, are more than any hash in use needs.
-inline constexpr std::size_t max_steps_per_key = 64;
+inline constexpr std::size_t max_steps_per_key = 16;
 inline constexpr std::size_t free_steps = 1'000'000;
 
 template <class T, class Reader>
