@@ -3,7 +3,7 @@
 // reaped here, generation after generation.
 //
 // Called by: ward.cpp after each death, supervisor.cpp on SIGCHLD and at the end. Never: touches a living worker, or
-// blocks for more than about 2 ms.
+// blocks for more than about 2 ms. Requires: the process is a subreaper, or the strays go elsewhere.
 //
 // A stray whose session is that of a living worker is left alone: that worker made it. Workers begin with setsid(2), so
 // a session names its worker. A stray with a session of its own cannot be told from a dead worker's, and is killed.
@@ -11,32 +11,26 @@
 #include <cstdint>
 #include <vector>
 
-#include "base/unique_fd.hpp"
+#include "supervisor/child_list.hpp"
 
 namespace selvage::supervisor {
 
 class process_tree {
  public:
-  /// Requires: the caller is a subreaper, or its children's strays go elsewhere.
-  process_tree();
-
   void add_worker(int pid);
   void remove_worker(int pid) noexcept;
 
   /// Kills and reaps every stray, then the strays that those leave, and so on. Returns whether none is left. Blocks: <= 2 ms.
-  /// Source: proc(5), /proc/[pid]/task/[tid]/children; where the kernel lacks it, all of /proc is read.
   [[nodiscard]] bool sweep();
   /// Reaps strays that have died by themselves; kills nobody.
   void reap() noexcept;
 
  private:
   [[nodiscard]] bool is_worker(int pid) const noexcept;
-  void list_children();
-  void list_children_by_parent();
   void kill_strays();
   bool reap_until(std::uint64_t deadline_ns) noexcept;
 
-  base::unique_fd children_;   // of this thread, which is the only one
+  child_list children_;
   std::vector<int> workers_;   // alive or not yet reaped, sorted
   std::vector<int> found_;     // children, of one round
   std::vector<int> strays_;    // of those, killed and not yet reaped

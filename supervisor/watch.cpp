@@ -19,8 +19,7 @@ base::unique_fd make_child_signal_fd() {
 
 void discard_pending(int signal_fd) noexcept {
   signalfd_siginfo information;
-  while (base::retry_eintr([&] { return ::read(signal_fd, &information, sizeof information); }) > 0) {
-  }
+  (void)base::retry_eintr([&] { return ::read(signal_fd, &information, sizeof information); });  // at most one is pending
 }
 
 }  // namespace

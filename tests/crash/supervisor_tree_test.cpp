@@ -1,5 +1,6 @@
 // What workers leave behind: children, orphans, daemons. Gone when the lane goes on, and other workers' are left alone.
 
+#include "supervisor/child_list.hpp"
 #include "tests/crash/supervisor_rig.hpp"
 
 namespace selvage::test {
@@ -159,6 +160,34 @@ TEST(supervisor_tree, a_small_fork_bomb_is_gone_with_its_worker) {
   const std::uint64_t count = book[0].load();
   ::usleep(20'000);
   EXPECT_EQ(book[0].load(), count) << "it is still running";
+}
+
+TEST(supervisor_tree, both_ways_to_list_children_agree_with_what_was_forked) {
+  for (const int count : {0, 1, 1500}) {  // 1500: more than one read holds
+    std::vector<int> forked, listed, found;
+    const supervisor::child_list children;
+    children.list(listed);
+    ASSERT_TRUE(listed.empty());
+    for (int i = 0; i < count; ++i) {
+      forked.push_back(::fork());
+      if (forked.back() == 0) {
+        ::prctl(PR_SET_NAME, i % 2 == 0 ? "a) R 1 (b" : "plain");  // a name that looks like the fields behind it
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (i % 3 == 0) ::_exit(0);  // dead and not reaped
+        for (;;) ::pause();
+      }
+      ASSERT_GT(forked.back(), 0);
+    }
+    children.list(listed);
+    supervisor::find_children_in_proc(found);
+    for (const int pid : forked) {
+      ::kill(pid, SIGKILL);
+      ::waitpid(pid, nullptr, 0);
+    }
+    for (std::vector<int>* each : {&forked, &listed, &found}) std::sort(each->begin(), each->end());
+    EXPECT_EQ(listed, forked);
+    EXPECT_EQ(found, forked);
+  }
 }
 
 TEST(supervisor_tree, standard_error_that_a_descendant_holds_open_does_not_delay_the_verdict) {

@@ -1,0 +1,72 @@
+#include "supervisor/child_list.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+#include <utility>
+
+#include "base/syscalls.hpp"
+
+namespace selvage::supervisor {
+namespace {
+
+// The fourth field of /proc/[pid]/stat; the second, the name, may contain anything, so counting begins at its last ')'.
+int parent_of(int pid) noexcept {
+  std::array<char, 32> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  const base::unique_fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
+  if (!file) return -1;
+  std::array<char, 256> text{};
+  if (base::retry_eintr([&] { return ::read(file.get(), text.data(), text.size() - 1); }) <= 0) return -1;
+  const char* name_end = std::strrchr(text.data(), ')');
+  int parent = -1;
+  char state = 0;
+  return name_end != nullptr && std::sscanf(name_end + 1, " %c %d", &state, &parent) == 2 ? parent : -1;
+}
+
+}  // namespace
+
+child_list::child_list() {
+  std::array<char, 64> path;
+  std::snprintf(path.data(), path.size(), "/proc/self/task/%d/children", ::gettid());
+  file_.reset(::open(path.data(), O_RDONLY | O_CLOEXEC));
+}
+
+void child_list::list(std::vector<int>& pids) const {
+  if (!file_) return find_children_in_proc(pids);
+  pids.clear();
+  std::array<char, 4096> text;
+  int pid = 0;
+  for (off_t at = 0;;) {
+    const ssize_t count = base::retry_eintr([&] { return ::pread(file_.get(), text.data(), text.size(), at); });
+    if (count <= 0) return;
+    for (const char c : std::span(text.data(), static_cast<std::size_t>(count))) {
+      if (c >= '0' && c <= '9') {
+        pid = 10 * pid + (c - '0');
+      } else if (pid != 0) {
+        pids.push_back(std::exchange(pid, 0));
+      }
+    }
+    at += count;
+  }
+}
+
+void find_children_in_proc(std::vector<int>& pids) {
+  pids.clear();
+  DIR* folder = ::opendir("/proc");
+  if (folder == nullptr) return;
+  const int self = ::getpid();
+  while (const dirent* entry = ::readdir(folder)) {
+    const int pid = std::atoi(entry->d_name);
+    if (pid > 0 && parent_of(pid) == self) pids.push_back(pid);
+  }
+  ::closedir(folder);
+}
+
+}  // namespace selvage::supervisor
