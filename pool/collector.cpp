@@ -1,8 +1,6 @@
 // Who collects. Whoever waits takes the collector's seat and settles what has finished, for everybody; others sleep on a word
 // of their own until their call is settled or the seat is handed to them.
 
-#include <algorithm>
-
 #include "base/clock.hpp"
 #include "pool/collecting.hpp"
 #include "pool/core.hpp"
@@ -14,7 +12,8 @@ namespace selvage::detail {
 
 // Without the lock: loads only. False positives cost a lock, false negatives must not happen.
 bool pool_core::anything_new() const noexcept {
-  if (supervisor_->doorbell.load(std::memory_order_acquire) != seen_doorbell_) return true;
+  const std::uint32_t seen = seen_doorbell_.load(std::memory_order_relaxed);  // relaxed: an old value costs a look
+  if (supervisor_->doorbell.load(std::memory_order_acquire) != seen) return true;
   if (supervisor_is_gone() && !broken_seen_.load(std::memory_order_relaxed)) return true;
   for (const auto& port : lanes_) {
     if (port->lane.finished() != 0) return true;
@@ -60,7 +59,7 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  watched[count++] = {&supervisor_->doorbell, seen_doorbell_};
+  watched[count++] = {&supervisor_->doorbell, seen_doorbell_.load(std::memory_order_relaxed)};
   watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};
   // A worker that rings without end keeps the host from sleeping on its doorbell, not from sleeping: the answers of such a
   // pool are looked for at intervals.
@@ -90,9 +89,7 @@ void pool_core::leave_seat() noexcept {
   seat_.store(0, std::memory_order_seq_cst);  // SYNC seat: what this collector saw, for the next one
   if (waiting_threads_.load(std::memory_order_seq_cst) == 0) return;
   const lock_type held(lock_);
-  if (sleepers_.empty()) return;
-  const auto other = std::find_if(sleepers_.begin(), sleepers_.end(), [&](const waiter* each) { return each != &helper_waiter_; });
-  summon(other == sleepers_.end() ? helper_waiter_ : **other);
+  if (!sleepers_.empty()) summon(*sleepers_.back());
 }
 
 void pool_core::summon(waiter& sleeper) noexcept {

@@ -220,7 +220,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::atomic<std::uint32_t> collector_parked_{0};
   std::atomic<bool> broken_seen_{false};
   shm::word32 interrupt_{0};
-  std::uint32_t seen_doorbell_ = ~0U;           ///< also under lock_
+  std::atomic<std::uint32_t> seen_doorbell_{~0U};  ///< written under lock_, looked at without
   const std::uint64_t spin_limit_ns_;
   std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;

@@ -35,8 +35,8 @@ bool pool_core::supervisor_is_gone() const noexcept {
 // What the supervisor has said since the last look; only noted. One load where it has said nothing.
 void pool_core::look_at_supervisor() {
   const std::uint32_t doorbell = supervisor_->doorbell.load(std::memory_order_acquire);  // SYNC supervisor
-  if (doorbell == seen_doorbell_) return;
-  seen_doorbell_ = doorbell;
+  if (doorbell == seen_doorbell_.load(std::memory_order_relaxed)) return;
+  seen_doorbell_.store(doorbell, std::memory_order_relaxed);  // relaxed, both: under the lock
   for (const auto& port : lanes_) look_at_lane(*port);
 }
 

@@ -14,13 +14,15 @@ class service_estimates {
 
   [[nodiscard]] std::uint64_t of(std::uint16_t task) const noexcept { return estimates_[task]; }
 
-  /// A worker's word, so clamped: a lie can only spoil the estimate, and one honest run mends it by a quarter.
+  /// A worker's word, so clamped. A run that was much longer than expected may have been interrupted by the machine: it
+  /// doubles the estimate. One that was much shorter is believed at once: nothing makes a run shorter than it is.
   void learn(std::uint16_t task, std::uint64_t service_ns) noexcept {
     const std::uint64_t told = std::clamp(service_ns, shortest_ns, longest_ns);
     std::uint64_t& estimate = estimates_[task];
-    // A first measurement, or one far off, is believed at once: a pool should find its depth within a few calls.
-    if (estimate == unknown_ns || told > 8 * estimate || 8 * told < estimate) {
+    if (8 * told < estimate) {
       estimate = told;
+    } else if (told > 2 * estimate) {
+      estimate *= 2;
     } else {
       estimate += (told >> 2U) - (estimate >> 2U);
     }

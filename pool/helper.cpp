@@ -15,6 +15,10 @@ namespace {
 constexpr std::uint64_t watch_interval_ns = 1'000'000;
 constexpr unsigned watches_in_vain = 10;
 
+/// While the program's own threads collect, in turn, the helper looks this often whether they still do: so none of them has
+/// to wake it whenever it leaves.
+constexpr std::uint64_t stand_by_ns = 100'000;
+
 }  // namespace
 
 // Requires: the lock. Starts the thread, or wakes it where it sleeps more deeply than its duty allows.
@@ -45,7 +49,7 @@ void pool_core::wake_helper() noexcept {
 
 // A program's own thread that waits takes the seat from the helper: it is the one that wants the answer soonest.
 bool pool_core::others_wait() const noexcept {
-  return closer_waits_ || std::any_of(sleepers_.begin(), sleepers_.end(), [&](const waiter* each) { return each != &helper_waiter_; });
+  return closer_waits_ || !sleepers_.empty();
 }
 
 // Requires: the lock.
@@ -58,6 +62,7 @@ pool_core::helper_duty pool_core::duty_now() const noexcept {
 void pool_core::helper_loop() {
   ::pthread_setname_np(::pthread_self(), helper_thread_name);
   unsigned in_vain = 0;
+  bool collected = false;
   lock_type held(lock_);
   while (true) {
     helper_waiter_.word.store(0, std::memory_order_relaxed);  // relaxed: what it stands for is looked at below, under the lock
@@ -74,7 +79,15 @@ void pool_core::helper_loop() {
     if (duty != helper_duty::none) in_vain = 0;
     helper_does_ = duty == helper_duty::none && in_vain++ < watches_in_vain ? helper_duty::watch : duty;
     const helper_duty does = helper_does_;
+    // Whoever queued a call is likely to wait for it, and collects then. Nobody does that for a callback.
+    const bool stand_by = does == helper_duty::collect && !collected && callbacks_pending_ == 0 && waiting_for_inputs_ == 0;
+    collected = does == helper_duty::collect;
     held.unlock();
+    if (stand_by) {
+      shm::wait_on(helper_waiter_.word, 0, base::now_ns() + stand_by_ns);
+      held.lock();
+      continue;
+    }
     switch (does) {
       case helper_duty::none: shm::wait_on(helper_waiter_.word, 0); break;
       case helper_duty::watch:
@@ -93,7 +106,7 @@ void pool_core::helper_loop() {
           collect_until(relieved, base::never_ns);
           leave_seat();
         } else {
-          sleep_beside_collector(helper_waiter_, nullptr, base::never_ns);
+          shm::wait_on(helper_waiter_.word, 0, base::now_ns() + stand_by_ns);
         }
         break;
       }

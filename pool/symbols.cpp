@@ -19,10 +19,10 @@ std::string demangled(const char* name) {
   return status == 0 && text ? text.get() : name;
 }
 
-std::string one_frame(std::uint64_t address) {
+// A return address is behind its call: one back is inside it. The innermost frame is the instruction itself.
+std::string one_frame(std::uint64_t address, bool innermost) {
   Dl_info info{};
-  // The return address is behind the call: one back is inside it.
-  const auto* const inside = reinterpret_cast<const void*>(address == 0 ? 0 : address - 1);  // NOLINT: only looked up
+  const auto* const inside = reinterpret_cast<const void*>(innermost || address == 0 ? address : address - 1);  // NOLINT: only looked up
   if (::dladdr(inside, &info) == 0 || info.dli_fname == nullptr) return fmt::format("{:#x}", address);
   if (info.dli_sname == nullptr) {
     return fmt::format("{:#x} ({} + {:#x})", address, info.dli_fname, address - reinterpret_cast<std::uint64_t>(info.dli_fbase));
@@ -51,7 +51,7 @@ std::vector<std::string> symbolise(std::span<const std::uint64_t> frames, std::u
     Dl_info info{};
     const bool known = ::dladdr(reinterpret_cast<const void*>(frame), &info) != 0;  // NOLINT: only looked up
     const bool moved = worker_base != 0 && worker_base != own_base;
-    names.push_back(one_frame(moved && !known ? frame - worker_base + own_base : frame));
+    names.push_back(one_frame(moved && !known ? frame - worker_base + own_base : frame, names.empty()));
   }
   return names;
 }
