@@ -71,6 +71,9 @@ parked host_lane::wake_worker() noexcept {
 }
 
 void host_lane::free(unsigned slot) noexcept {
+  word64& kill_at = request_.words->kill_at_ns[slot];
+  // relaxed, both: only we write it, and the slot's next `posted` publishes it
+  if (kill_at.load(std::memory_order_relaxed) != 0) kill_at.store(0, std::memory_order_relaxed);
   taken_ ^= bit(slot);
   request_.words->taken.store(taken_, std::memory_order_release);  // SYNC taken: our reads of the payload are over
   busy_.store(busy_.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);

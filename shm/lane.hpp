@@ -81,7 +81,7 @@ class host_lane {
   [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
   /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
   void settle(unsigned slot) noexcept { in_flight_.fetch_and(~bit(slot), std::memory_order_relaxed); }
-  /// Toggles `taken`: the slot is free and the worker may reuse its arena bytes.
+  /// Toggles `taken`: the slot is free, without a kill time, and the worker may reuse its arena bytes.
   void free(unsigned slot) noexcept;
 
   // -- taking back
@@ -94,6 +94,7 @@ class host_lane {
   [[nodiscard]] std::uint64_t started() const noexcept { return answered(response_.words->started); }
   /// Raising it again changes nothing. Requires: as recall.
   void raise_abort(unsigned slot) noexcept;
+  /// The supervisor kills the worker then, unless the call was freed before.
   void kill_at(unsigned slot, std::uint64_t when_ns) noexcept {
     request_.words->kill_at_ns[slot].store(when_ns, std::memory_order_release);  // SYNC kill_at: read by the supervisor
   }

@@ -95,6 +95,19 @@ TEST(lane, an_abort_is_seen_by_its_call_only_and_not_by_the_next_one_in_the_slot
   }
 }
 
+TEST(lane, a_kill_time_does_not_outlive_its_call) {
+  lane_pair lane;
+  ASSERT_EQ(lane.post(), 0U);
+  ASSERT_EQ(lane.post(), 1U);
+  lane.host.kill_at(0, 12345);
+  lane.host.kill_at(1, 23456);
+  lane.finish(lane.start_next());
+  lane.settle_and_free(0);
+  const request_words& words = *lane.memory.request().words;
+  EXPECT_EQ(words.kill_at_ns[0].load(std::memory_order_relaxed), 0U) << "the next call in the slot would be killed for it";
+  EXPECT_EQ(words.kill_at_ns[1].load(std::memory_order_relaxed), 23456U);
+}
+
 TEST(lane, arena_bytes_of_an_answer_are_the_workers_again_once_it_is_taken) {
   lane_pair lane;
   for (int lap = 0; lap < 3; ++lap) {  // both values of every bit
