@@ -104,7 +104,8 @@ TEST(lane, a_kill_time_does_not_outlive_its_call) {
   lane.finish(lane.start_next());
   lane.settle_and_free(0);
   const request_words& words = *lane.memory.request().words;
-  EXPECT_EQ(words.kill_at_ns[0].load(std::memory_order_relaxed), 0U) << "the next call in the slot would be killed for it";
+  EXPECT_EQ(words.kill_at_ns[0].load(std::memory_order_relaxed), 0U)
+      << "the next call in the slot would be killed for it";
   EXPECT_EQ(words.kill_at_ns[1].load(std::memory_order_relaxed), 23456U);
 }
 
