@@ -53,6 +53,7 @@ void loop::serve_batch(std::uint64_t pending) {
     const bool wanted = lane_.start(slot, started_ns);
     if (unannounced_) lane_.wake_host(true);
     unannounced_ = false;
+    results_.begin(slot);
     // relaxed: published by `posted`
     lane_.response(slot).call_id = lane_.request(slot).call_id.load(std::memory_order_relaxed);
     if (!wanted) {

@@ -19,7 +19,7 @@ using detail::payload_source;
 using shm::response_status;
 
 void result_writer::write_status(unsigned slot, response_status status, std::uint64_t length) noexcept {
-  release(slot);
+  begin(slot);
   shm::response_header& header = lane_.response(slot);
   header.status = static_cast<std::uint8_t>(status);
   header.form = static_cast<std::uint8_t>(payload_form::none);
@@ -30,7 +30,7 @@ void result_writer::write_status(unsigned slot, response_status status, std::uin
 
 void result_writer::write(unsigned slot, const payload_source& result) noexcept {
   try {
-    if (held_ != 0) release(slot);
+    begin(slot);
     if (result.bound <= shm::inline_payload_bytes) return write_inline(slot, result);
     // The bound of a table is above what it will take: that one is measured when it is built.
     if (result.bound > cap_ && result.form != payload_form::table) {
@@ -84,7 +84,7 @@ void result_writer::write_by_detour(unsigned slot, const payload_source& result)
 
 void result_writer::write_failure(unsigned slot, const std::exception_ptr& problem) noexcept {
   try {
-    release(slot);
+    begin(slot);
     try {
       std::rethrow_exception(problem);
     } catch (const std::bad_alloc&) {
@@ -145,7 +145,6 @@ bool result_writer::reserve_for(std::size_t bytes) noexcept {
 }
 
 void result_writer::release(unsigned slot) noexcept {
-  if (!shm::test(held_, slot)) return;
   arena_.release(slot);
   held_ &= ~shm::bit(slot);
 }

@@ -24,6 +24,10 @@ class result_writer {
   result_writer(shm::worker_lane& lane, shm::arena::limits arena, std::size_t cap, std::chrono::nanoseconds spin) noexcept
       : lane_(lane), arena_(arena), cap_(cap), spinner_(spin) {}
 
+  /// The slot was posted anew: the host has taken what it held. Cost: a test of a bit.
+  void begin(unsigned slot) noexcept {
+    if (shm::test(held_, slot)) release(slot);
+  }
   /// Fills status, form, place and payload of the slot's response header. An earlier answer to the same call is replaced.
   /// Blocks: while the arena is full, until the host has taken results.
   void write(unsigned slot, const detail::payload_source& result) noexcept;

@@ -25,16 +25,25 @@ void behave(scripted_worker& self) {
   self.open();
   self.serve([&](unsigned slot) {
     switch (self.lane.request(slot).task) {
-      case answer: return;
-      case spin: spin_for_ever();
-      case sleep_for_ever: ::pause(); return;
-      case stop_itself: ::raise(SIGSTOP); return;
-      case deafly_spin: block_every_signal(); spin_for_ever();
+      case answer:
+        return;
+      case spin:
+        spin_for_ever();
+      case sleep_for_ever:
+        ::pause();
+        return;
+      case stop_itself:
+        ::raise(SIGSTOP);
+        return;
+      case deafly_spin:
+        block_every_signal();
+        spin_for_ever();
       case stop_after_answering:
         self.finish(slot);
         ::raise(SIGSTOP);
         return;
-      default: return;
+      default:
+        return;
     }
   });
 }
@@ -115,7 +124,8 @@ TEST(supervisor_deadline, a_forged_start_stamp_gains_at_most_a_limit) {
   }
 }
 
-TEST(supervisor_deadline, a_completion_that_races_the_deadline_has_one_outcome_and_a_finished_call_is_never_killed_for) {
+TEST(supervisor_deadline,
+     a_completion_that_races_the_deadline_has_one_outcome_and_a_finished_call_is_never_killed_for) {
   const notes delay;
   supervisor_rig rig({}, [&](scripted_worker& self) {
     self.open();
@@ -135,7 +145,8 @@ TEST(supervisor_deadline, a_completion_that_races_the_deadline_has_one_outcome_a
       ++killed;
       EXPECT_EQ(reason(rig.page(0).death), verdict_reason::timed_out);
       EXPECT_EQ(rig.page(0).death.call_id, i);
-      EXPECT_FALSE(shm::test(rig.lane(0).finished(), slot)) << "it was finished, and the worker was killed all the same";
+      EXPECT_FALSE(shm::test(rig.lane(0).finished(), slot))
+          << "it was finished, and the worker was killed all the same";
       rig.open(0);
     } else {
       ++finished;

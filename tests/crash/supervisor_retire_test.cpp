@@ -20,11 +20,18 @@ void behave(scripted_worker& self) {
   self.open();
   self.serve([&](unsigned slot) {
     switch (self.lane.request(slot).task) {
-      case work_50_ms: ::usleep(50'000); return;
-      case eat_32_mb: (new std::vector<char>(std::size_t{32} << 20, 1))->at(7) = 2; return;
-      case spin: for (;;) shm::spin_pause();
-      case exit_zero: ::_exit(0);
-      default: return;
+      case work_50_ms:
+        ::usleep(50'000);
+        return;
+      case eat_32_mb:
+        (new std::vector<char>(std::size_t{32} << 20, 1))->at(7) = 2;
+        return;
+      case spin:
+        for (;;) shm::spin_pause();
+      case exit_zero:
+        ::_exit(0);
+      default:
+        return;
     }
   });
 }
@@ -43,6 +50,20 @@ TEST(supervisor_retire, by_request_an_idle_worker_ends_and_is_replaced_at_once) 
     EXPECT_EQ(why(said), recycle_reason::calls);
     EXPECT_EQ(said.exit_status, 0);
   }
+}
+
+TEST(supervisor_retire, a_worker_that_misses_the_first_nudge_gets_another) {
+  supervisor_rig rig({.retire_patience = 3600s}, [](scripted_worker& self) {
+    self.open();
+    const shm::watched_word bell = self.lane.doorbell();
+    while (!self.told_to_retire()) ::usleep(100);
+    ::usleep(5000);  // the first nudges come now, and change nothing that could be seen later
+    shm::wait_on(*bell.word, bell.expected);
+    ::_exit(0);
+  });
+  rig.open(0);
+  rig.retire(0);
+  EXPECT_EQ(reason(rig.await_death(0)), verdict_reason::recycled);
 }
 
 TEST(supervisor_retire, a_busy_worker_finishes_its_call_first) {
@@ -232,7 +253,8 @@ TEST(supervisor_end, a_crash_during_a_shutdown_is_told_as_a_crash_and_nothing_is
 }
 
 TEST(supervisor_end, a_lane_that_backs_off_or_has_failed_does_not_hold_up_a_shutdown) {
-  supervisor_rig rig({.restart = {.backoff_first = 3600s, .backoff_limit = 3600s}}, [](scripted_worker&) { ::_exit(1); });
+  supervisor_rig rig({.restart = {.backoff_first = 3600s, .backoff_limit = 3600s}},
+                     [](scripted_worker&) { ::_exit(1); });
   ASSERT_TRUE(eventually([&] { return rig.state(0) == shm::lane_state::backing_off; }));
   EXPECT_EQ(rig.shut_down(shutdown_order::retire), 0);
 }

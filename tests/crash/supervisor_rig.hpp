@@ -55,8 +55,9 @@ inline std::vector<int> own_children() {
 /// Words that test, supervisor and workers share, besides the segment: for what a worker tells the test.
 class notes {
  public:
-  notes() : words_(static_cast<std::atomic<std::uint64_t>*>(::mmap(nullptr, shm::page_bytes, PROT_READ | PROT_WRITE,
-                                                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
+  notes()
+      : words_(static_cast<std::atomic<std::uint64_t>*>(
+            ::mmap(nullptr, shm::page_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
   notes(const notes&) = delete;
   notes& operator=(const notes&) = delete;
   ~notes() { ::munmap(words_, shm::page_bytes); }
@@ -73,7 +74,8 @@ class scripted_worker {
                   std::vector<int> left_open)
       : birth_(birth),
         request_(read_only, shm::access::read_only, shape.request_offset(birth.lane), shape.request_region_bytes()),
-        response_(read_write, shm::access::read_write, shape.response_offset(birth.lane), shape.response_region_bytes()),
+        response_(read_write, shm::access::read_write, shape.response_offset(birth.lane),
+                  shape.response_region_bytes()),
         orders_(read_only, shm::access::read_only, shape.supervisor_lane_offset(birth.lane), shm::page_bytes),
         lane(shm::request_at(request_.data()), shm::response_at(response_.data())) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -206,9 +208,15 @@ class supervisor_rig {
   [[nodiscard]] shm::host_control& host() const {
     return *reinterpret_cast<shm::host_control*>(whole_.data() + shm::page_bytes);
   }
-  [[nodiscard]] shm::lane_state state(unsigned k) const { return static_cast<shm::lane_state>(page(k).words.state.load()); }
+  [[nodiscard]] shm::lane_state state(unsigned k) const {
+    return static_cast<shm::lane_state>(page(k).words.state.load());
+  }
   [[nodiscard]] int pid() const { return supervisor_; }
   [[nodiscard]] int worker_pid(unsigned k) const { return static_cast<int>(page(k).words.pid.load()); }
+  /// Its descriptors and maps may be read: only root may, for it is not dumpable.
+  [[nodiscard]] bool may_look_inside() const {
+    return ::access(("/proc/" + std::to_string(supervisor_) + "/fd").c_str(), R_OK) == 0;
+  }
   [[nodiscard]] shm::host_lane& lane(unsigned k) { return lanes_[k]; }
 
   // -- what a host does

@@ -27,9 +27,15 @@ void behave(scripted_worker& self, const notes& book) {
   self.open();
   self.serve([&](unsigned slot) {
     switch (self.lane.request(slot).task) {
-      case child: leave_behind(book, 1, false); return;
-      case double_fork: leave_behind(book, 2, false); return;
-      case daemon_with_setsid: leave_behind(book, 2, true); return;
+      case child:
+        leave_behind(book, 1, false);
+        return;
+      case double_fork:
+        leave_behind(book, 2, false);
+        return;
+      case daemon_with_setsid:
+        leave_behind(book, 2, true);
+        return;
       case ten_generations:
         for (int i = 0; i < 10; ++i) {
           if (::fork() == 0) {
@@ -47,7 +53,8 @@ void behave(scripted_worker& self, const notes& book) {
         if (::fork() == 0 && ::fork() != 0) ::_exit(0);
         if (::getpid() != ::getsid(0)) ::_exit(0);  // the grandchild
         return;
-      default: ::raise(SIGKILL);
+      default:
+        ::raise(SIGKILL);
     }
   });
 }
