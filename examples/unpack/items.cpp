@@ -1,0 +1,78 @@
+// The four hostile items and their planting. See items.hpp.
+
+#include "items.hpp"
+
+#include <csignal>
+#include <cstdlib>
+#include <iterator>
+#include <utility>
+
+namespace unpack {
+namespace {
+
+void spin() {
+  const volatile bool for_ever = true;  // volatile: an endless loop that does nothing is undefined
+  while (for_ever) {
+  }
+}
+
+// Fills what it gets with zeros. What it holds is given back when it can get no more.
+void allocate() {
+  constexpr std::size_t piece = std::size_t{1} << 20U;
+  for (std::vector<std::vector<char>> kept;;) kept.emplace_back(piece);
+}
+
+const std::vector<item>& hostile_items() {
+  static const std::vector<item> all{{mischief::endless_spin, "<spins for ever>"},
+                                     {mischief::null_dereference, "<dereferences null>"},
+                                     {mischief::endless_allocation, "<allocates without end>"},
+                                     {mischief::exit_zero, "<calls exit(0)>"}};
+  return all;
+}
+
+}  // namespace
+
+unpacked unpack_item(const item& what) {
+  switch (what.kind) {
+    case mischief::none: break;
+    case mischief::null_dereference: {
+      volatile int* volatile nowhere = nullptr;  // volatile: the compiler may neither see that it is null nor drop the store
+      *nowhere = 1;
+      break;
+    }
+    case mischief::endless_spin: spin(); break;
+    case mischief::endless_allocation: allocate(); break;
+    case mischief::exit_zero: std::exit(0);
+  }
+  return inflate_file(what.path);
+}
+
+std::vector<item> plant_hostile_items(std::vector<std::string> paths) {
+  const std::vector<item>& hostile = hostile_items();
+  std::vector<item> items;
+  items.reserve(paths.size() + hostile.size());
+  std::size_t planted = 0;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (planted < hostile.size() && i >= (planted + 1) * paths.size() / (hostile.size() + 1)) {
+      items.push_back(hostile[planted++]);
+    }
+    items.push_back({mischief::none, std::move(paths[i])});
+  }
+  items.insert(items.end(), std::next(hostile.begin(), static_cast<std::ptrdiff_t>(planted)), hostile.end());
+  return items;
+}
+
+bool failed_rightly(mischief kind, const ending& how) {
+  if (how) return false;
+  const selvage::error& why = how.error();
+  switch (kind) {
+    case mischief::none: return false;
+    case mischief::null_dereference: return why.code() == selvage::errc::crashed && why.details().signal == SIGSEGV;
+    case mischief::endless_spin: return why.code() == selvage::errc::timed_out;
+    case mischief::endless_allocation: return why.code() == selvage::errc::out_of_memory;
+    case mischief::exit_zero: return why.code() == selvage::errc::exited && why.details().exit_status == 0;
+  }
+  return false;
+}
+
+}  // namespace unpack
