@@ -12,8 +12,9 @@ namespace selvage::detail {
 
 // Without the lock: loads only. False positives cost a lock, false negatives must not happen.
 bool pool_core::anything_new() const noexcept {
-  const std::uint32_t seen = seen_doorbell_.load(std::memory_order_relaxed);  // relaxed: an old value costs a look
+  const std::uint32_t seen = seen_doorbell_.load(std::memory_order_acquire);  // SYNC deaths
   if (supervisor_->doorbell.load(std::memory_order_acquire) != seen) return true;
+  if (deaths_due_.load(std::memory_order_relaxed)) return true;  // relaxed: acquired with `seen`, or with `interrupt`
   if (supervisor_is_gone() && !broken_seen_.load(std::memory_order_relaxed)) return true;
   for (const auto& port : lanes_) {
     if (port->lane.finished() != 0) return true;
@@ -59,7 +60,7 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
   std::atomic_thread_fence(std::memory_order_seq_cst);
-  watched[count++] = {&supervisor_->doorbell, seen_doorbell_.load(std::memory_order_relaxed)};
+  watched[count++] = {&supervisor_->doorbell, seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
   watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};
   // A worker that rings without end keeps the host from sleeping on its doorbell, not from sleeping: the answers of such a
   // pool are looked for at intervals.

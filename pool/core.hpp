@@ -109,6 +109,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] error closed_error(const call_state& call) const;
   void prepare(call_state& call, const task_record& task, const call_options& options);
   bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);
+  void stop_writing(host::lane_port& port, lock_type& held);
   host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);
   void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena, std::uint64_t offset, std::uint64_t length);
   void publish(host::lane_port& port, unsigned slot, call_state& call);
@@ -221,6 +222,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::atomic<bool> broken_seen_{false};
   shm::word32 interrupt_{0};
   std::atomic<std::uint32_t> seen_doorbell_{~0U};  ///< written under lock_, looked at without
+  std::atomic<bool> deaths_due_{false};            ///< the same: a death was noted, by whichever thread, and is not handled
   const std::uint64_t spin_limit_ns_;
   std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;

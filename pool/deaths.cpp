@@ -36,12 +36,14 @@ bool pool_core::supervisor_is_gone() const noexcept {
 void pool_core::look_at_supervisor() {
   const std::uint32_t doorbell = supervisor_->doorbell.load(std::memory_order_acquire);  // SYNC supervisor
   if (doorbell == seen_doorbell_.load(std::memory_order_relaxed)) return;
-  seen_doorbell_.store(doorbell, std::memory_order_relaxed);  // relaxed, both: under the lock
   for (const auto& port : lanes_) look_at_lane(*port);
+  // SYNC deaths: a collector that finds the doorbell seen finds deaths_due_ as well. relaxed, above: under the lock
+  seen_doorbell_.store(doorbell, std::memory_order_release);
 }
 
 // Requires: the seat.
 void pool_core::handle_deaths(lock_type& held) {
+  deaths_due_.store(false, std::memory_order_relaxed);  // relaxed: under the lock, as every store of it
   if (broken_) return;
   if (supervisor_is_gone()) return fail_everything(lost_error(), held);
   if (no_worker_left_) return fail_everything(no_workers_error(), held);
@@ -53,11 +55,17 @@ void pool_core::handle_deaths(lock_type& held) {
 void pool_core::look_at_lane(host::lane_port& port) {
   const shm::supervisor_words& words = supervisor_lanes_[port.index].words;
   const auto lane_state = static_cast<shm::lane_state>(words.state.load(std::memory_order_acquire));
-  if (words.closed.load(std::memory_order_acquire) >= port.lane.open_epoch()) port.dead = true;  // SYNC closed
+  if (words.closed.load(std::memory_order_acquire) >= port.lane.open_epoch() && !port.dead) {  // SYNC closed
+    port.dead = true;
+    deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: seen_doorbell_ publishes it
+  }
   if (lane_state == shm::lane_state::retiring) port.retiring = true;
   if (lane_state == shm::lane_state::failed && !port.failed) {
     port.failed = true;
-    if (std::all_of(lanes_.begin(), lanes_.end(), [](const auto& each) { return each->failed; })) no_worker_left_ = true;
+    if (std::all_of(lanes_.begin(), lanes_.end(), [](const auto& each) { return each->failed; })) {
+      no_worker_left_ = true;
+      deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: as above
+    }
   }
 }
 

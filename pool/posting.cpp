@@ -189,19 +189,13 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
     try {
       used = arguments.write(arguments.value, room.bytes);
     } catch (...) {
-      if (outside) {
-        held.lock();
-        --port.writers;
-      }
+      if (outside) stop_writing(port, held);
       port.give_up(room);
       call.place = call_place::nowhere;
       --unsettled_;
       throw;
     }
-    if (outside) {
-      held.lock();
-      --port.writers;
-    }
+    if (outside) stop_writing(port, held);
   }
   if (auto reason = withdrawn(call)) {
     port.give_up(room);
@@ -213,6 +207,14 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
   fill_header(port, room.slot, call, arguments.form, room.in_arena, (room.in_arena ? room.offset : 0) + used.offset, used.length);
   publish(port, room.slot, call);
   return host::post_result::posted;
+}
+
+// A death of the worker waits until nobody writes into its lane, and its ring is over by then.
+void pool_core::stop_writing(host::lane_port& port, lock_type& held) {
+  held.lock();
+  if (--port.writers != 0 || !port.dead) return;
+  deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: `interrupt` publishes it
+  interrupt_collector();
 }
 
 // What may have happened while the lock was not held.
