@@ -1,6 +1,7 @@
 #pragma once
-// The work of the demonstration: one .gz file, inflated by zlib and hashed. The same function runs in this process, in the
-// pool's workers and in forked children, so that the three can be compared. It never holds a whole file in memory.
+// The work of the demonstration: one .gz file, inflated by zlib and hashed. The same function runs in this process,
+// in the pool's workers and in forked children, so that the three can be compared. It never holds a whole file in
+// memory.
 
 #include <cstdint>
 #include <stdexcept>

@@ -1,6 +1,6 @@
 #pragma once
-// Ctrl-C and SIGTERM as an exception, so that a temporary folder and every process are cleaned up on the way out. Called by
-// main once, and by every loop that takes long.
+// Ctrl-C and SIGTERM as an exception, so that a temporary folder and every process are cleaned up on the way out.
+// Called by main once, and by every loop that takes long.
 
 namespace unpack {
 

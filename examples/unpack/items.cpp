@@ -34,15 +34,22 @@ const std::vector<item>& hostile_items() {
 
 unpacked unpack_item(const item& what) {
   switch (what.kind) {
-    case mischief::none: break;
+    case mischief::none:
+      break;
     case mischief::null_dereference: {
-      volatile int* volatile nowhere = nullptr;  // volatile: the compiler may neither see that it is null nor drop the store
+      // volatile, twice: the compiler may neither see that it is null nor drop the store
+      volatile int* volatile nowhere = nullptr;
       *nowhere = 1;
       break;
     }
-    case mischief::endless_spin: spin(); break;
-    case mischief::endless_allocation: allocate(); break;
-    case mischief::exit_zero: std::exit(0);
+    case mischief::endless_spin:
+      spin();
+      break;
+    case mischief::endless_allocation:
+      allocate();
+      break;
+    case mischief::exit_zero:
+      std::exit(0);
   }
   return inflate_file(what.path);
 }
@@ -66,11 +73,16 @@ bool failed_rightly(mischief kind, const ending& how) {
   if (how) return false;
   const selvage::error& why = how.error();
   switch (kind) {
-    case mischief::none: return false;
-    case mischief::null_dereference: return why.code() == selvage::errc::crashed && why.details().signal == SIGSEGV;
-    case mischief::endless_spin: return why.code() == selvage::errc::timed_out;
-    case mischief::endless_allocation: return why.code() == selvage::errc::out_of_memory;
-    case mischief::exit_zero: return why.code() == selvage::errc::exited && why.details().exit_status == 0;
+    case mischief::none:
+      return false;
+    case mischief::null_dereference:
+      return why.code() == selvage::errc::crashed && why.details().signal == SIGSEGV;
+    case mischief::endless_spin:
+      return why.code() == selvage::errc::timed_out;
+    case mischief::endless_allocation:
+      return why.code() == selvage::errc::out_of_memory;
+    case mischief::exit_zero:
+      return why.code() == selvage::errc::exited && why.details().exit_status == 0;
   }
   return false;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What the demonstration works on: files to unpack, and four hostile items planted among them. Called by main, which gathers
-// them, and by whoever runs one.
+// What the demonstration works on: files to unpack, and four hostile items planted among them. Called by main, which
+// gathers them, and by whoever runs one.
 
 #include <cstdint>
 #include <string>

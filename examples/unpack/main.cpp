@@ -1,6 +1,7 @@
-// unpack: inflates and hashes every .gz file under /usr/share in supervised worker processes, with four hostile items planted
-// among them, and compares the results and the time with a plain loop and with a fork per item. `./dev demo` runs it.
-// Exit code: 0 where everything is right, 1 where something is wrong, 2 where it could not be run, 128 + n after signal n.
+// unpack: inflates and hashes every .gz file under /usr/share in supervised worker processes, with four hostile items
+// planted among them, and compares the results and the time with a plain loop and with a fork per item. `./dev demo`
+// runs it. Exit code: 0 where everything is right, 1 where something is wrong, 2 where it could not be run, 128 + n
+// after signal n.
 
 #include <charconv>
 #include <cstdio>
@@ -25,7 +26,8 @@ constexpr const char* usage =
     "usage: unpack [--workers N] [FOLDER]\n"
     "\n"
     "Inflates and hashes every .gz file under FOLDER (/usr/share) in N worker processes (one per core), with four\n"
-    "hostile items planted among them: one dereferences null, one spins for ever, one allocates without end, one calls\n"
+    "hostile items planted among them: one dereferences null, one spins for ever, one allocates without end, one "
+    "calls\n"
     "exit(0). Where there are fewer than 300 files it first makes 2000 out of /usr/include, in a temporary folder.\n"
     "Prints the failures with their reasons, and the time beside that of a plain loop and of a fork per item.\n"
     "\n"

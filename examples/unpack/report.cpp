@@ -70,16 +70,17 @@ void print_restarts(const selvage::restart_stats& why) {
   const auto all = why.crashed + why.exited + why.timed_out + why.aborted + why.failed_starts + why.recycled_calls +
                    why.recycled_resident + why.recycled_age;
   const auto number = [](std::uint64_t count) { return static_cast<unsigned long long>(count); };
-  std::printf("\nworkers restarted: %llu (%llu crashed, %llu exited, %llu timed out, %llu for other reasons)\n", number(all),
-              number(why.crashed), number(why.exited), number(why.timed_out),
+  std::printf("\nworkers restarted: %llu (%llu crashed, %llu exited, %llu timed out, %llu for other reasons)\n",
+              number(all), number(why.crashed), number(why.exited), number(why.timed_out),
               number(all - why.crashed - why.exited - why.timed_out));
 }
 
 void print_findings(const char* name, const findings& found, const paint& paint) {
-  std::printf("%-16s %s%s%s: %zu of %zu files as zlib gives them in this process, %zu of %zu hostile items failed for the "
-              "right reason\n",
-              name, found.good() ? paint.good : paint.bad, found.good() ? "right" : "WRONG", paint.none, found.equal,
-              found.equal + found.different, found.failed_rightly, found.hostile);
+  std::printf(
+      "%-16s %s%s%s: %zu of %zu files as zlib gives them in this process, %zu of %zu hostile items failed for the "
+      "right reason\n",
+      name, found.good() ? paint.good : paint.bad, found.good() ? "right" : "WRONG", paint.none, found.equal,
+      found.equal + found.different, found.failed_rightly, found.hostile);
 }
 
 }  // namespace
@@ -99,20 +100,23 @@ findings judge(const std::vector<item>& items, const run& judged, const run& her
 
 void print_report(const std::vector<item>& items, const run& here, const pool_run& pool, const run& forks) {
   const paint paint;
-  std::printf("%s%-16s %8s %8s %12s %12s %11s %11s %10s %12s%s\n", paint.bold, "", "items", "good", "bytes in", "bytes out",
-              "files done", "all over", "rate", "throughput", paint.none);
+  std::printf("%s%-16s %8s %8s %12s %12s %11s %11s %10s %12s%s\n", paint.bold, "", "items", "good", "bytes in",
+              "bytes out", "files done", "all over", "rate", "throughput", paint.none);
   print_run("in this process", here);
   print_run("pool", pool);
   print_run("fork per item", forks);
-  std::printf("\nThe pool has %u workers, and as many forks run at a time. One item spins in one of them until its limit of %lld s. "
-              "In this process no hostile item is run.\n",
-              pool.workers, static_cast<long long>(time_limit.count()));
+  std::printf(
+      "\nThe pool has %u workers, and as many forks run at a time. One item spins in one of them until its limit of "
+      "%lld s. "
+      "In this process no hostile item is run.\n",
+      pool.workers, static_cast<long long>(time_limit.count()));
   print_failures(items, pool, here, paint);
   print_restarts(pool.restarts);
   print_findings("pool", judge(items, pool, here), paint);
   print_findings("fork per item", judge(items, forks, here), paint);
-  std::printf("%sThe pool had unpacked all files after %.2f s; with a fork per item it took %.2f s, %.1f times as long.%s\n",
-              paint.bold, pool.files_time.count(), forks.files_time.count(), forks.files_time / pool.files_time, paint.none);
+  std::printf(
+      "%sThe pool had unpacked all files after %.2f s; with a fork per item it took %.2f s, %.1f times as long.%s\n",
+      paint.bold, pool.files_time.count(), forks.files_time.count(), forks.files_time / pool.files_time, paint.none);
 }
 
 }  // namespace unpack

@@ -10,9 +10,9 @@
 namespace unpack {
 
 struct findings {
-  std::size_t equal = 0;            ///< files whose outcome is what zlib gives in this process, its complaints included
-  std::size_t different = 0;        ///< files where it is another
-  std::size_t failed_rightly = 0;   ///< hostile items that failed for the right reason
+  std::size_t equal = 0;           ///< files whose outcome is what zlib gives in this process, its complaints included
+  std::size_t different = 0;       ///< files where it is another
+  std::size_t failed_rightly = 0;  ///< hostile items that failed for the right reason
   std::size_t hostile = 0;
 
   [[nodiscard]] bool good() const noexcept { return different == 0 && failed_rightly == hostile && hostile != 0; }

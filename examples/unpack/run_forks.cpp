@@ -88,7 +88,10 @@ class child {
     }
   }
   child(child&& other) noexcept
-      : index_(other.index_), deadline_(other.deadline_), pid_(std::exchange(other.pid_, -1)), pipe_(other.pipe_),
+      : index_(other.index_),
+        deadline_(other.deadline_),
+        pid_(std::exchange(other.pid_, -1)),
+        pipe_(other.pipe_),
         killed_(other.killed_) {}
   child& operator=(child&& other) noexcept {
     std::swap(index_, other.index_);
@@ -154,7 +157,8 @@ class child {
   bool killed_ = false;
 };
 
-/// Sleeps until a child has something to say, a deadline has come, or a tenth of a second is over. Returns: which children.
+/// Sleeps until a child has something to say, a deadline has come, or a tenth of a second is over. Returns: which
+/// children.
 std::vector<bool> wait_for_any(std::vector<child>& children) {
   std::vector<pollfd> pipes;
   auto until = clock::now() + std::chrono::milliseconds(100);

@@ -39,7 +39,8 @@ bool colours() {
   return on_terminal() && (refused == nullptr || *refused == '\0');
 }
 
-progress_bar::progress_bar(const char* label, std::size_t total) : label_(label), total_(total), visible_(on_terminal()) {}
+progress_bar::progress_bar(const char* label, std::size_t total)
+    : label_(label), total_(total), visible_(on_terminal()) {}
 
 progress_bar::~progress_bar() {
   if (visible_) std::fputs("\r\x1b[K", stderr);
@@ -59,7 +60,8 @@ void progress_bar::show(std::size_t done, std::uint64_t bytes_out) {
   const std::size_t full = width * done / total_;
   const std::string bar = std::string(full, '#') + std::string(width - full, '.');
   std::fprintf(stderr, "\r%-16s%s[%s]%s %zu/%zu  %.0f/s  %.0f MB/s  %.0f s left\x1b[K", label_,
-               colours() ? "\x1b[32m" : "", bar.c_str(), colours() ? "\x1b[0m" : "", done, total_, rate, megabytes, left);
+               colours() ? "\x1b[32m" : "", bar.c_str(), colours() ? "\x1b[0m" : "", done, total_, rate, megabytes,
+               left);
 }
 
 }  // namespace unpack

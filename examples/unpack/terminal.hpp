@@ -10,8 +10,8 @@ namespace unpack {
 /// May output use colours? On a terminal that is not dumb, unless NO_COLOR is set. Source: https://no-color.org
 [[nodiscard]] bool colours();
 
-/// One line that is redrawn in place on standard error: done, rate, and the time that is left. Draws only where standard
-/// output and standard error are both terminals; erases itself when it is destroyed. One thread.
+/// One line that is redrawn in place on standard error: done, rate, and the time that is left. Draws only where
+/// standard output and standard error are both terminals; erases itself when it is destroyed. One thread.
 class progress_bar {
  public:
   progress_bar(const char* label, std::size_t total);
