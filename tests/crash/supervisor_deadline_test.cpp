@@ -1,4 +1,5 @@
-// Calls that run too long, workers that start nothing, and workers that lie about it: killed in time, and nobody else is.
+// Calls that run too long, workers that start nothing, and workers that lie about it: killed in time, and nobody else
+// is.
 
 #include "base/syscalls.hpp"
 #include "tests/crash/supervisor_rig.hpp"

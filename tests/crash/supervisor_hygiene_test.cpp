@@ -1,5 +1,5 @@
-// The supervisor among the other processes: what it keeps of its host, what happens when either of them is killed, and what
-// it does when it cannot fork.
+// The supervisor among the other processes: what it keeps of its host, what happens when either of them is killed, and
+// what it does when it cannot fork.
 
 #include <fcntl.h>
 #include <linux/audit.h>

@@ -1,8 +1,9 @@
 #pragma once
-// A supervisor with workers of a few lines each: the test is the host, posts calls by hand and reads the supervisor's words.
+// A supervisor with workers of a few lines each: the test is the host, posts calls by hand and reads the supervisor's
+// words.
 //
-//   supervisor_rig rig({}, [](scripted_worker& self) { self.open(); self.serve([&](unsigned) { std::raise(SIGSEGV); }); });
-//   rig.open(0);
+//   supervisor_rig rig({}, [](scripted_worker& self) { self.open(); self.serve([&](unsigned) { std::raise(SIGSEGV); });
+//   }); rig.open(0);
 //   rig.post(0, {.call_id = 1});
 //   EXPECT_EQ(rig.await_death(0).signal, SIGSEGV);
 //
