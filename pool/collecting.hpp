@@ -39,7 +39,8 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
     if (done()) return;
     park(until_ns, seen);
-    ++fruitless_wakes_;
+    // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
+    if (interrupt_.load(std::memory_order_relaxed) == seen && base::now_ns() < std::min(until_ns, look_again_ns_)) ++fruitless_wakes_;
     spin_since = 0;
     looks = 0;
   }
@@ -48,17 +49,31 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
 // Waits for done(), collecting when the seat is free and sleeping beside the collector otherwise. Returns: done().
 template <class Done>
 bool pool_core::sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns) {
-  while (!done()) {
-    if (until_ns != base::never_ns && base::now_ns() >= until_ns) return false;
+  bool slept = false;
+  bool there = done();
+  for (; !there && (until_ns == base::never_ns || base::now_ns() < until_ns); there = done()) {
     if (take_seat()) {
       collect_until(done, until_ns);
       leave_seat();
-      self.word.store(0, std::memory_order_relaxed);  // relaxed: only a hint to look again
+      slept = false;
     } else {
-      sleep_beside_collector(self, call, until_ns);
+      sleep_beside_collector(self, call, done, until_ns);
+      slept = true;
     }
   }
-  return true;
+  // We may have been woken in order to collect, and have no reason to: somebody else may.
+  if (slept && seat_.load(std::memory_order_seq_cst) == 0) hand_on();
+  return there;
+}
+
+// One turn of sleeping while another thread collects. Returns when summoned, or at until_ns. Enlisted first, looked second:
+// whatever changes after the look summons us.
+template <class Done>
+void pool_core::sleep_beside_collector(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns) {
+  enlist(self, call);
+  // The collector that leaves after this sees us waiting; one that left before has left the seat free.
+  if (!done() && seat_.load(std::memory_order_seq_cst) != 0) shm::wait_on(self.word, 0, until_ns);
+  delist(self, call);
 }
 
 }  // namespace selvage::detail

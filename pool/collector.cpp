@@ -1,6 +1,8 @@
 // Who collects. Whoever waits takes the collector's seat and settles what has finished, for everybody; others sleep on a word
 // of their own until their call is settled or the seat is handed to them.
 
+#include <algorithm>
+
 #include "base/clock.hpp"
 #include "pool/collecting.hpp"
 #include "pool/core.hpp"
@@ -88,9 +90,15 @@ void pool_core::interrupt_collector() noexcept {
 // Somebody who waits must collect from now on, or nobody would.
 void pool_core::leave_seat() noexcept {
   seat_.store(0, std::memory_order_seq_cst);  // SYNC seat: what this collector saw, for the next one
-  if (waiting_threads_.load(std::memory_order_seq_cst) == 0) return;
+  if (waiting_threads_.load(std::memory_order_seq_cst) != 0) hand_on();
+}
+
+// Wakes one that waits; it collects, or hands on in its turn. The helper is the last choice: it may have callbacks to run.
+void pool_core::hand_on() {
   const lock_type held(lock_);
-  if (!sleepers_.empty()) summon(*sleepers_.back());
+  if (sleepers_.empty()) return;
+  const auto other = std::find_if(sleepers_.rbegin(), sleepers_.rend(), [&](const waiter* each) { return each != &helper_waiter_; });
+  summon(other == sleepers_.rend() ? helper_waiter_ : **other);
 }
 
 void pool_core::summon(waiter& sleeper) noexcept {
@@ -98,19 +106,21 @@ void pool_core::summon(waiter& sleeper) noexcept {
   shm::nudge(sleeper.word);
 }
 
-// One turn of sleeping while another thread collects. Returns when summoned, or at until_ns.
-void pool_core::sleep_beside_collector(waiter& self, call_state* call, std::uint64_t until_ns) {
-  {
-    const lock_type held(lock_);
-    if (call != nullptr) {
-      if (call->settled()) return;
-      call->sleeper = &self;
-    }
-    sleepers_.push_back(&self);
-    waiting_threads_.fetch_add(1, std::memory_order_seq_cst);
+void pool_core::summon_those_without_room() noexcept {
+  for (waiter* const sleeper : sleepers_) {
+    if (sleeper->wants_room) summon(*sleeper);
   }
-  // The collector that leaves after this sees us waiting; one that left before has left the seat free.
-  if (seat_.load(std::memory_order_seq_cst) != 0) shm::wait_on(self.word, 0, until_ns);
+}
+
+void pool_core::enlist(waiter& self, call_state* call) {
+  const lock_type held(lock_);
+  self.word.store(0, std::memory_order_relaxed);  // relaxed: what an earlier summons stood for is looked at after this
+  if (call != nullptr) call->sleeper = &self;
+  sleepers_.push_back(&self);
+  waiting_threads_.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void pool_core::delist(waiter& self, call_state* call) {
   const lock_type held(lock_);
   if (call != nullptr) call->sleeper = nullptr;
   std::erase(sleepers_, &self);

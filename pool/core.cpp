@@ -58,12 +58,13 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
 }
 
 pool_core::~pool_core() {
+  // Joinable only on the helper thread itself, where a callback destroyed the pool, and in a forked child, where it is no thread.
+  if (helper_.joinable()) helper_.detach();
   if (in_owner()) return;
   // In a forked child nothing of the pool is ours but copies of its descriptors.
   head_map_.abandon();
   supervisor_map_.abandon();
   for (const auto& port : lanes_) port->abandon();
-  if (helper_.joinable()) helper_.detach();
 }
 
 void pool_core::wait_until_ready() {
@@ -119,7 +120,7 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
       closer_waits_ = true;
     }
     interrupt_collector();
-    sleep_beside_collector(self, nullptr, base::now_ns() + 1'000'000);
+    sleep_beside_collector(self, nullptr, [] { return false; }, base::now_ns() + 1'000'000);
   }
   end_processes();
   leave_seat();
@@ -136,6 +137,8 @@ void pool_core::end_processes() {
   const bool idle = unsettled_ == 0;
   state_ = state::closed;
   if (!broken_) fail_everything(error(errc::pool_closed, "the pool has been shut down"), held);
+  const std::vector<host::call_ptr> buried = std::move(graveyard_);
+  graveyard_.clear();
   held.unlock();
   const bool finalize = idle && options_.finalizer != nullptr;
   control_->shutdown.store(static_cast<std::uint32_t>(finalize ? shm::shutdown_order::retire : shm::shutdown_order::now), std::memory_order_release);  // SYNC shutdown

@@ -78,7 +78,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options, when_full full);
   void submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs, const call_options& options,
                     std::function<void()> launch);
-  void resume_waiting(call_state& call, const task_record& task, const payload_source& given, const call_options& options);
+  void resume_waiting(call_state& call, const task_record& task, const payload_source& given);
   void fail_waiting(call_state& call, const error& problem);
 
   // futures.cpp
@@ -129,7 +129,12 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void interrupt_collector() noexcept;
   template <class Done>
   bool sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns);
-  void sleep_beside_collector(waiter& self, call_state* call, std::uint64_t until_ns);
+  template <class Done>
+  void sleep_beside_collector(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns);
+  void enlist(waiter& self, call_state* call);
+  void delist(waiter& self, call_state* call);
+  void hand_on();
+  void summon_those_without_room() noexcept;
   static void summon(waiter& sleeper) noexcept;
 
   // settling.cpp
@@ -139,6 +144,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void accept_exception(host::lane_port& port, call_state& call, payload_view answer);
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
   void settle(call_state& call, std::optional<error> problem);
+  void settle_from_outside(call_state& call, error problem);
   call_state* bury(host::call_ptr call);
   [[nodiscard]] failure base_failure(const call_state& call, errc code, std::string message) const;
 
@@ -207,7 +213,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::uint64_t next_call_id_ = 1;
   std::uint64_t next_sequence_ = 1;
   unsigned unsettled_ = 0;                      ///< calls between submit and their outcome
-  unsigned waiting_for_inputs_ = 0;
+  std::unordered_map<const call_state*, host::call_ptr> waiting_;  ///< for their inputs
   unsigned callbacks_pending_ = 0;              ///< calls with a callback that has not run
   bool closer_waits_ = false;                   ///< shutdown wants the seat
   std::vector<waiter*> sleepers_;

@@ -194,6 +194,10 @@ void pool_core::fail_everything(const error& why, lock_type& held) {
     port->ready = false;
   }
   while (call_state* const call = bury(queue_.pop())) settle(*call, with_cause(*call, why));
+  for (auto& [call, kept] : waiting_) {
+    if (call_state* const waits = bury(std::move(kept)); !waits->settled()) settle(*waits, with_cause(*waits, why));
+  }
+  waiting_.clear();
   for (waiter* const sleeper : sleepers_) summon(*sleeper);
 }
 

@@ -1,12 +1,14 @@
 // What futures, views and stop tokens ask of the pool, and the free functions through which public headers reach it.
 
 #include "base/clock.hpp"
+#include "base/syscalls.hpp"
 #include "pool/collecting.hpp"
 #include "pool/core.hpp"
 
 namespace selvage::detail {
 
 bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
+  const auto stays = shared_from_this();  // the pool may be destroyed while we wait
   waiter self;
   return sleep_or_collect(self, &call, [&call] { return call.settled(); }, until_ns);
 }
@@ -19,7 +21,8 @@ void pool_core::abort(call_state& call) noexcept {
   switch (call.place) {
     case call_place::queued:
       queue_.leave(call);
-      settle(call, aborted());
+      settle_from_outside(call, aborted());
+      summon_those_without_room();
       break;
     case call_place::posted: {
       host::lane_port& port = *lanes_[call.lane];
@@ -28,10 +31,13 @@ void pool_core::abort(call_state& call) noexcept {
       state.recall_asked = true;
       if (port.lane.recall(call.slot)) {
         graveyard_.push_back(std::move(state.call));
-        settle(call, aborted());
+        settle_from_outside(call, aborted());
         break;
       }
       port.lane.raise_abort(call.slot);
+      // The task may sleep until it is told; or the worker, whose coroutine is to be told.
+      shm::ring(port.lane.worker_doorbell());
+      if (port.lane.wake_worker() == shm::parked::event) base::ring_eventfd(port.event_fd.get());
       if (call.grace_ns != 0) {
         port.lane.kill_at(call.slot, base::saturating_add(base::now_ns(), call.grace_ns));
         ring_supervisor();
@@ -39,21 +45,22 @@ void pool_core::abort(call_state& call) noexcept {
       break;
     }
     case call_place::nowhere:
-      if (waiting_for_inputs_ != 0 && call.id == 0) settle(call, aborted());  // its inputs will find it settled
+      if (auto waiting = waiting_.extract(&call)) {  // its inputs will find it settled
+        settle_from_outside(call, aborted());
+        (void)bury(std::move(waiting.mapped()));
+      }
       break;
     case call_place::claimed:  // being written by another thread, which looks at abort_wanted before it posts
     case call_place::settled: break;
   }
-  if (call.settled()) interrupt_collector();
 }
 
 void pool_core::notify(call_state& call, std::function<void()> callback) {
-  const lock_type held(lock_);
+  const auto stays = shared_from_this();
+  lock_type held(lock_);
   if (call.settled()) {
-    callbacks_.push_back(std::move(callback));
-    need_helper(helper_duty::collect);
-    wake_helper();
-    return;
+    held.unlock();
+    return callback();
   }
   call.on_settled = std::move(callback);
   ++callbacks_pending_;
@@ -70,6 +77,7 @@ void pool_core::release_in_place(call_state& call) noexcept {
   call.in_place = false;
   host::lane_port& port = *lanes_[call.lane];
   port.view_bytes -= call.view_bytes;
+  --port.views;
   if (port.drained) {
     if (port.view_bytes != 0 || state_ == state::closed) return;
     port.reset();
@@ -132,8 +140,8 @@ void submit_after(pool_core& core, call_state& call, const task_record& task, st
 
 void fail_waiting(pool_core& core, call_state& call, const error& problem) { core.fail_waiting(call, problem); }
 
-void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments, const call_options& options) {
-  core.resume_waiting(call, task, arguments, options);
+void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments) {
+  core.resume_waiting(call, task, arguments);
 }
 
 }  // namespace selvage::detail

@@ -54,7 +54,7 @@ bool pool_core::others_wait() const noexcept {
 
 // Requires: the lock.
 pool_core::helper_duty pool_core::duty_now() const noexcept {
-  if (callbacks_pending_ != 0 || !queue_.empty() || waiting_for_inputs_ != 0) return helper_duty::collect;
+  if (callbacks_pending_ != 0 || !queue_.empty() || !waiting_.empty()) return helper_duty::collect;
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->in_flight_count() > 1; }) ? helper_duty::watch
                                                                                                                : helper_duty::none;
 }
@@ -80,7 +80,7 @@ void pool_core::helper_loop() {
     helper_does_ = duty == helper_duty::none && in_vain++ < watches_in_vain ? helper_duty::watch : duty;
     const helper_duty does = helper_does_;
     // Whoever queued a call is likely to wait for it, and collects then. Nobody does that for a callback.
-    const bool stand_by = does == helper_duty::collect && !collected && callbacks_pending_ == 0 && waiting_for_inputs_ == 0;
+    const bool stand_by = does == helper_duty::collect && !collected && callbacks_pending_ == 0 && waiting_.empty();
     collected = does == helper_duty::collect;
     held.unlock();
     if (stand_by) {
@@ -102,9 +102,17 @@ void pool_core::helper_loop() {
           const lock_type look(lock_);
           return !callbacks_.empty() || helper_stop_ || others_wait() || duty_now() != helper_duty::collect;
         };
+        const auto idle = [&] {
+          const lock_type look(lock_);
+          return !callbacks_.empty() || helper_stop_ || duty_now() != helper_duty::collect;
+        };
         if (take_seat()) {
           collect_until(relieved, base::never_ns);
           leave_seat();
+        } else if (collector_parked_.load(std::memory_order_relaxed) != 0) {  // relaxed: a guess
+          // A collector that sleeps is not in a hurry: it may as well wake us when it leaves.
+          sleep_beside_collector(helper_waiter_, nullptr, idle, base::never_ns);
+          if (seat_.load(std::memory_order_seq_cst) == 0) hand_on();
         } else {
           shm::wait_on(helper_waiter_.word, 0, base::now_ns() + stand_by_ns);
         }

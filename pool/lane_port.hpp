@@ -57,7 +57,8 @@ class lane_port {
   void reserve_whole_arena();
 
   [[nodiscard]] shm::request_view request() const noexcept { return lane.request(); }
-  [[nodiscard]] unsigned in_flight_count() const noexcept { return static_cast<unsigned>(std::popcount(lane.busy())); }
+  /// Without the slots that views hold: those keep nobody waiting.
+  [[nodiscard]] unsigned in_flight_count() const noexcept { return static_cast<unsigned>(std::popcount(lane.busy())) - views; }
   /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
   [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }
   /// Removes the slot's bookkeeping; the slot itself goes back by lane.free or stays held for a view.
@@ -79,6 +80,7 @@ class lane_port {
   std::uint64_t calls_of_epoch = 0;
   std::uint64_t calls_until_retire = base::never_ns;
   std::uint64_t view_bytes = 0;        ///< held by trusted views
+  unsigned views = 0;                  ///< slots held by trusted views
   unsigned writers = 0;                ///< threads writing into claimed slots outside the lock
   int reserve_error = 0;
   bool ready = false;                  ///< of the open epoch

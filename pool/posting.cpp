@@ -48,6 +48,8 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
   auto refused = admit(call, task, arguments);
   lock_type held(lock_);
   ++unsettled_;
+  if (options.stop.stop_requested()) call.abort_wanted = true;
+  if (!refused) refused = withdrawn(call);
   if (refused) {
     settle(call, std::move(refused));
     return;
@@ -85,40 +87,47 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
   {
     const lock_type held(lock_);
     ++unsettled_;
-    ++waiting_for_inputs_;
+    if (auto reason = withdrawn(call); reason || state_ != state::open) return settle(call, reason ? std::move(reason) : closed_error(call));
+    waiting_.emplace(&call, host::call_ptr::share(&call));
   }
-  // The call is kept alive by the closure; the last input to be settled launches it.
+  if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
+  // Call and pool are kept alive by the closure, for an input may be another pool's; the last one to be settled launches it.
   auto left = std::make_shared<std::atomic<std::size_t>>(inputs.size());
-  auto shared = std::make_shared<std::pair<host::call_ptr, std::function<void()>>>(host::call_ptr::share(&call), std::move(launch));
+  struct waiting_call {
+    std::shared_ptr<pool_core> pool;
+    host::call_ptr call;
+    std::function<void()> launch;
+  };
+  auto shared = std::make_shared<waiting_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
   for (call_state* const input : inputs) {
     // SYNC inputs: the last decrement acquires what the settling of every other input released
     notify_when_settled(*input, [left, shared] {
-      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) shared->second();
+      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) shared->launch();
     });
   }
 }
 
-void pool_core::resume_waiting(call_state& call, const task_record& task, const payload_source& given, const call_options& options) {
+void pool_core::resume_waiting(call_state& call, const task_record& task, const payload_source& given) {
   payload_source arguments = given;
   auto refused = admit(call, task, arguments);
   lock_type held(lock_);
-  --waiting_for_inputs_;
+  const auto kept = waiting_.extract(&call);
   if (call.settled()) return;  // aborted, or the pool was closed meanwhile
-  if (refused || broken_ || state_ == state::closed) {
-    settle(call, refused ? std::move(*refused) : broken_ ? *broken_ : closed_error(call));
+  if (!refused) refused = withdrawn(call);
+  if (refused) {
+    settle_from_outside(call, std::move(*refused));
     return;
   }
   if (!queue_.empty() || !post_somewhere(call, arguments, held)) {
     if (!call.settled()) enqueue(call, arguments, held);  // it was admitted when it was called: the bound does not refuse it now
   }
-  held.unlock();
-  if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
+  if (call.settled()) interrupt_collector();
 }
 
 void pool_core::fail_waiting(call_state& call, const error& problem) {
   const lock_type held(lock_);
-  --waiting_for_inputs_;
-  if (!call.settled()) settle(call, problem);
+  const auto kept = waiting_.extract(&call);
+  if (!call.settled()) settle_from_outside(call, problem);
 }
 
 // ---- before the lock -----------------------------------------------------------------------------------------------
@@ -319,10 +328,7 @@ void pool_core::pump_queue(lock_type& held) {
     }
     moved = true;
   }
-  if (!moved) return;
-  for (waiter* const sleeper : sleepers_) {
-    if (sleeper->wants_room) summon(*sleeper);
-  }
+  if (moved) summon_those_without_room();
 }
 
 void pool_core::wait_for_room(lock_type& held, const payload_source& arguments) {

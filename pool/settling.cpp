@@ -78,9 +78,11 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
 }
 
 void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena, lock_type& held) {
-  // A view pins its bytes: at most half of an arena, the rest is copied.
-  if (in_arena && port.view_bytes + answer.bytes.size() <= shape_.response_arena_bytes / 2 && call.keep_in_place(answer)) {
+  // A view pins its bytes and its slot: at most half of an arena's and of a lane's; the rest is copied.
+  const bool room = port.views < shm::slots_per_lane / 2 && port.view_bytes + answer.bytes.size() <= shape_.response_arena_bytes / 2;
+  if (in_arena && !answer.bytes.empty() && room && call.keep_in_place(answer)) {
     port.view_bytes += answer.bytes.size();
+    ++port.views;
     call.in_place = true;
     call.view_bytes = answer.bytes.size();
     call.lane = static_cast<std::uint8_t>(port.index);
@@ -138,7 +140,11 @@ void pool_core::settle(call_state& call, std::optional<error> problem) {
   call.problem = std::move(problem);
   call.place = call_place::settled;
   --unsettled_;
-  figures_.count(call.task_index, !call.problem);
+  if (!call.problem || index_.find(*call.task)) {
+    figures_.count(call.task_index, !call.problem);
+  } else {
+    ++figures_.failed;  // a task that the pool does not know has no row
+  }
   std::function<void()> callback = std::move(call.on_settled);
   if (options_.on_event) [[unlikely]] emit(event_kind::call_settled, &call, nullptr);
   waiter* const sleeper = call.sleeper;
@@ -149,6 +155,12 @@ void pool_core::settle(call_state& call, std::optional<error> problem) {
     --callbacks_pending_;
     wake_helper();
   }
+}
+
+// By a thread that is not the collector, which may be waiting for this very call.
+void pool_core::settle_from_outside(call_state& call, error problem) {
+  settle(call, std::move(problem));
+  interrupt_collector();
 }
 
 failure pool_core::base_failure(const call_state& call, errc code, std::string message) const {
