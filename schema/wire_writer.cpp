@@ -44,7 +44,8 @@ wire_writer::position wire_writer::structs(const void* data, std::size_t count, 
 }
 
 std::byte* wire_writer::begin_structs(std::size_t count, std::size_t size, std::size_t align) {
-  self_.StartVector(count * size / align, align);
+  self_.ForceVectorAlignment(count, size, align);
+  self_.StartVector(count * size, 1);
   return self_.make_space(count * size);
 }
 

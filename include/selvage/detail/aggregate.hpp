@@ -18,9 +18,13 @@ inline constexpr std::size_t max_members = 100;
 struct any_initialiser {
   std::size_t index;
   template <class T>
-  operator T&() const& noexcept;
+  operator T&() const& noexcept {
+    __builtin_unreachable();  // defined for types without linkage only
+  }
   template <class T>
-  operator T&() const&& noexcept;
+  operator T&() const&& noexcept {
+    __builtin_unreachable();
+  }
 };
 
 /// Stands for an initialiser of a base class of T, and of nothing else.
@@ -28,7 +32,9 @@ template <class T>
 struct base_initialiser {
   template <class Base>
     requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>)
-  operator Base() const noexcept;
+  operator Base() const noexcept {
+    __builtin_unreachable();
+  }
 };
 
 template <class T>
