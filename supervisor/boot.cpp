@@ -1,3 +1,5 @@
+// The checklist itself. Called by: run() and newborn workers. Never: forks, or undoes a step.
+
 #include "supervisor/boot.hpp"
 
 #include <fcntl.h>
@@ -19,7 +21,8 @@ void set_disposition(int signal, void (*handler)(int), int flags) noexcept {
   struct sigaction disposition {};
   disposition.sa_handler = handler;
   disposition.sa_flags = flags;
-  ::sigaction(signal, &disposition, nullptr);  // refused for SIGKILL, SIGSTOP and the C library's own: they are as they must be
+  // refused for SIGKILL, SIGSTOP and the C library's own: they are as they must be
+  ::sigaction(signal, &disposition, nullptr);
 }
 
 // A host that started with standard descriptors closed may have got one of ours under their numbers.
@@ -31,7 +34,8 @@ void move_above_standard(base::unique_fd& fd) {
 
 // Standard input becomes /dev/null, and numbers 0 to 2 are never left for something else to be opened under.
 void settle_standard_descriptors(const std::vector<int>& inherited) {
-  base::unique_fd null(base::check(base::retry_eintr([] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }), "/dev/null"));
+  base::unique_fd null(
+      base::check(base::retry_eintr([] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }), "/dev/null"));
   for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; ++fd) {
     const bool is_open = fd != null.get() && ::fcntl(fd, F_GETFD) != -1;
     const bool wanted = std::find(inherited.begin(), inherited.end(), fd) != inherited.end();
@@ -48,7 +52,8 @@ void settle_standard_descriptors(const std::vector<int>& inherited) {
 void close_everything_else(const orders& given) noexcept {
   std::vector<int> kept = given.keep;
   kept.insert(kept.end(), given.worker_events.begin(), given.worker_events.end());
-  kept.insert(kept.end(), {given.bell.get(), given.host_pidfd.get(), given.segment.read_write.get(), given.segment.read_only.get()});
+  kept.insert(kept.end(), {given.bell.get(), given.host_pidfd.get(), given.segment.read_write.get(),
+                           given.segment.read_only.get()});
   std::sort(kept.begin(), kept.end());
   base::close_all_except(kept.data(), kept.size());
 }
@@ -59,8 +64,8 @@ void become_supervisor(orders& given) {
   // 1. a session of our own: Ctrl-C reaches only the host
   ::setsid();  // fails where we already lead one: as good
 
-  // 2. signals as a fresh process has them, whatever the host did with them. SIGCHLD: watched through a descriptor, and not
-  //    for children that merely stop. SIGPIPE: a write fails instead
+  // 2. signals as a fresh process has them, whatever the host did with them. SIGCHLD: watched through a descriptor, and
+  //    not for children that merely stop. SIGPIPE: a write fails instead
   for (int signal = 1; signal < NSIG; ++signal) set_disposition(signal, SIG_DFL, 0);
   set_disposition(SIGCHLD, SIG_DFL, SA_NOCLDSTOP);
   set_disposition(SIGPIPE, SIG_IGN, 0);

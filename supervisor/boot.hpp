@@ -7,8 +7,8 @@ namespace selvage::supervisor {
 
 struct orders;
 
-/// A numbered checklist from "some process, forked or started afresh" to a process that depends on nothing of the host's:
-/// session, signals, descriptors, limits, subreaper. Requires: one thread.
+/// A numbered checklist from "some process, forked or started afresh" to a process that depends on nothing of the
+/// host's: session, signals, descriptors, limits, subreaper. Requires: one thread.
 /// Errors: std::system_error where a step fails without which the supervisor's promises would not hold.
 void become_supervisor(orders& given);
 

@@ -1,3 +1,5 @@
+// Two ways to ask the kernel for our children. Called by: process_tree.cpp. Never: reaps or signals one.
+
 #include "supervisor/child_list.hpp"
 
 #include <dirent.h>

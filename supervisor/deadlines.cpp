@@ -1,3 +1,5 @@
+// The judgement on a lane's calls. Called by: ward.cpp. Never: reads a clock or shared memory.
+
 #include "supervisor/deadlines.hpp"
 
 #include <algorithm>

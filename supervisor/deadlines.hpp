@@ -1,16 +1,16 @@
 #pragma once
-// Which call of a lane is late, and when to look again. Pure: one look at the lane's words in, a judgement out; all that is
-// remembered between looks is private memory, which no worker can write.
+// Which call of a lane is late, and when to look again. Pure: one look at the lane's words in, a judgement out; all
+// that is remembered between looks is private memory, which no worker can write.
 //
 // Called by: ward.cpp. Never: reads shared memory (lane_look.cpp does), a clock, or kills.
 //
 // A limit counts from when the call starts to run (DESIGN D5):
-//   started    start = the worker's stamp, clamped to [posted, now] at the first look that sees it; later stamps of the same
-//              call are not read again, so that a liar gains at most one limit
+//   started    start = the worker's stamp, clamped to [posted, now] at the first look that sees it; later stamps of the
+//              same call are not read again, so that a liar gains at most one limit
 //   waiting    behind another call that runs: not charged; look again a limit later, for it may start meanwhile
-//   waiting    although nothing runs: an honest worker starts it within microseconds. The oldest is charged from the first look
-//              at or after posted + limit; completions of other calls void the charge, for it may not have been the
-//              oldest after all, at most as often as there are slots ahead of it
+//   waiting    although nothing runs: an honest worker starts it within microseconds. The oldest is charged from the
+//              first look at or after posted + limit; completions of other calls void the charge, for it may not have
+//              been the oldest after all, at most as often as there are slots ahead of it
 // An abort grace (kill_at_ns, written by the host) counts for any call in flight.
 
 #include <array>
@@ -61,10 +61,10 @@ class lane_deadlines {
   struct memory {
     std::uint64_t call_id = 0;
     std::uint64_t posted_at_ns = 0;
-    std::uint64_t start_ns = 0;   // 0: neither started nor charged
+    std::uint64_t start_ns = 0;     // 0: neither started nor charged
     std::uint64_t charge_done = 0;  // the done word when it was charged
     std::uint8_t charges = 0;
-    bool fixed = false;           // start_ns holds for this call
+    bool fixed = false;  // start_ns holds for this call
   };
 
   /// It runs: from the stamp, or from the charge where it was charged with good reason.

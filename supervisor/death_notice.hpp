@@ -1,8 +1,9 @@
 #pragma once
-// The supervisor's death notice: whatever kills it, the kernel marks a word of the segment and wakes one who waits on it.
+// The supervisor's death notice: whatever kills it, the kernel marks a word of the segment and wakes a waiter.
 //
-// Called by: supervisor.cpp, once. Never: a lock. It borrows the list of robust futexes, which the kernel walks whenever a
-// thread ends, SIGKILL included. The C library's own list of this thread is replaced: the supervisor has no robust mutexes.
+// Called by: supervisor.cpp, once. Never: a lock. It borrows the list of robust futexes, which the kernel walks
+// whenever a thread ends, SIGKILL included. The C library's own list of this thread is replaced: the supervisor has no
+// robust mutexes.
 // Source: get_robust_list(2), Documentation/locking/robust-futex-ABI.rst.
 
 #include <linux/futex.h>

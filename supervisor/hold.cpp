@@ -1,3 +1,5 @@
+// Stop, wait until it stands, let go. Called by: ward.cpp. Never: reaps, or consumes what a wait would report.
+
 #include "supervisor/hold.hpp"
 
 #include <signal.h>
@@ -13,12 +15,12 @@ namespace {
 constexpr std::uint64_t patience_ns = 2'000'000;
 constexpr long pause_ns = 20'000;
 
-// WNOWAIT: the report stays, so a worker that had stopped itself is seen as well, and its death is still there to be reaped.
+// WNOWAIT: the report stays, so a worker that had stopped itself is seen as well, and its death is still there to be
+// reaped.
 bool stands_still(int pidfd) noexcept {
   siginfo_t what{};
-  const int result = base::retry_eintr([&] {
-    return ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &what, WSTOPPED | WEXITED | WNOHANG | WNOWAIT);
-  });
+  const int result = base::retry_eintr(
+      [&] { return ::waitid(P_PIDFD, static_cast<id_t>(pidfd), &what, WSTOPPED | WEXITED | WNOHANG | WNOWAIT); });
   return result != 0 || what.si_pid != 0;
 }
 

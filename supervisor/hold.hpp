@@ -6,8 +6,8 @@
 
 namespace selvage::supervisor {
 
-/// Sends SIGSTOP and waits until every thread of the process stands still, or it is dead, or 2 ms are over (a thread in an
-/// uninterruptible wait: what it writes later is fenced by its death). Blocks.
+/// Sends SIGSTOP and waits until every thread of the process stands still, or it is dead, or 2 ms are over (a thread in
+/// an uninterruptible wait: what it writes later is fenced by its death). Blocks.
 void hold(int pidfd) noexcept;
 
 /// SIGCONT: it runs on as if nothing had been.

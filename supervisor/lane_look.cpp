@@ -1,3 +1,5 @@
+// Reads a lane's words and headers under the hands of their writers. Called by: ward.cpp. Never: retries for long.
+
 #include "supervisor/lane_look.hpp"
 
 #include <atomic>
@@ -23,9 +25,10 @@ slot_words read_words(const shm::request_words& host, const shm::response_words&
   return {(posted ^ taken) & (posted ^ done), ~(posted ^ started), done};
 }
 
-// False where the slot was reused meanwhile. The words are read between two reads of the call's id: ids never repeat, so the
-// words and the fields belong to the call.
-bool read_call(unsigned slot, const shm::request_view& request, const shm::response_view& response, lane_look& look) noexcept {
+// False where the slot was reused meanwhile. The words are read between two reads of the call's id: ids never repeat,
+// so the words and the fields belong to the call.
+bool read_call(unsigned slot, const shm::request_view& request, const shm::response_view& response,
+               lane_look& look) noexcept {
   const shm::request_header& header = request.headers[slot];
   call_look& call = look.calls[slot];
   // relaxed, as request_header says: the second read of call_id is the check

@@ -23,15 +23,15 @@ enum class life : std::uint8_t {
 inline constexpr std::size_t life_states = 9;
 
 enum class event : std::uint8_t {
-  fork_due,     ///< at birth, after a death, or when the backoff is over
+  fork_due,  ///< at birth, after a death, or when the backoff is over
   fork_failed,
   seen_ready,
-  overdue,      ///< the start, a call, an abort grace or a retirement took too long
-  retire,       ///< call count, age, memory
-  close,        ///< the pool closes and lets workers finish what they run
-  close_now,    ///< the pool closes at once, or the host is gone
+  overdue,    ///< the start, a call, an abort grace or a retirement took too long
+  retire,     ///< call count, age, memory
+  close,      ///< the pool closes and lets workers finish what they run
+  close_now,  ///< the pool closes at once, or the host is gone
   died,
-  buried,       ///< its whole tree is gone
+  buried,  ///< its whole tree is gone
   back_off,
   give_up,
 };
@@ -40,7 +40,7 @@ inline constexpr std::size_t life_events = 11;
 enum class action : std::uint8_t {
   none,
   fork,
-  tell,   ///< set `retire` and wake it
+  tell,  ///< set `retire` and wake it
   kill,
   sweep,  ///< reap it and kill what it left
 };
@@ -53,30 +53,33 @@ struct step {
 
 namespace detail {
 
-// One row a state, one column an event, in the order of the enumerations. `stay`: the event means nothing there.
+// One row a state, one column an event, in the order of the enumerations. `same`: the event means nothing there.
 constexpr std::array<std::array<step, life_events>, life_states> make_life_table() {
   using enum life;
-  constexpr step fork_it{starting, action::fork}, kill_it{dying, action::kill}, tell_it{retiring, action::tell},
-      sweep_it{burying, action::sweep}, empty{vacant}, done{finished};
-  const auto row = [](life state, std::array<step, life_events> steps) {
+  constexpr step born{starting, action::fork}, tell{retiring, action::tell}, kill{dying, action::kill},
+      bury{burying, action::sweep}, runs{running}, bare{vacant}, wait{backing_off}, lost{failed}, over{finished};
+  constexpr step same{life{0xff}};
+  const auto row = [same](life state, std::array<step, life_events> steps) {
     for (step& each : steps) {
-      if (each == step{life{0xff}}) each = {state};
+      if (each == same) each = {state};
     }
     return steps;
   };
-  constexpr step stay{life{0xff}};
+  // clang-format off
   return {
-      //               fork_due fork_failed seen_ready overdue  retire   close    close_now died      buried back_off       give_up
-      row(vacant,      {fork_it, stay,      stay,      stay,    stay,    done,    done,     stay,     stay,  {backing_off}, {failed}}),
-      row(starting,    {stay,    empty,     {running}, kill_it, stay,    kill_it, kill_it,  sweep_it, stay,  stay,          stay}),
-      row(running,     {stay,    stay,      stay,      kill_it, tell_it, tell_it, kill_it,  sweep_it, stay,  stay,          stay}),
-      row(retiring,    {stay,    stay,      stay,      kill_it, stay,    stay,    kill_it,  sweep_it, stay,  stay,          stay}),
-      row(dying,       {stay,    stay,      stay,      stay,    stay,    stay,    stay,     sweep_it, stay,  stay,          stay}),
-      row(burying,     {stay,    stay,      stay,      stay,    stay,    stay,    stay,     stay,     empty, stay,          stay}),
-      row(backing_off, {fork_it, stay,      stay,      stay,    stay,    done,    done,     stay,     stay,  stay,          stay}),
-      row(failed,      {stay,    stay,      stay,      stay,    stay,    done,    done,     stay,     stay,  stay,          stay}),
-      row(finished,    {stay,    stay,      stay,      stay,    stay,    stay,    stay,     stay,     stay,  stay,          stay}),
+      //                fork_ fork_ seen_                   close_            back_ give_
+      //                due   fail  ready over  tire  close now   died  bury  off   up
+      row(vacant,      {born, same, same, same, same, over, over, same, same, wait, lost}),
+      row(starting,    {same, bare, runs, kill, same, kill, kill, bury, same, same, same}),
+      row(running,     {same, same, same, kill, tell, tell, kill, bury, same, same, same}),
+      row(retiring,    {same, same, same, kill, same, same, kill, bury, same, same, same}),
+      row(dying,       {same, same, same, same, same, same, same, bury, same, same, same}),
+      row(burying,     {same, same, same, same, same, same, same, same, bare, same, same}),
+      row(backing_off, {born, same, same, same, same, over, over, same, same, same, same}),
+      row(failed,      {same, same, same, same, same, over, over, same, same, same, same}),
+      row(finished,    {same, same, same, same, same, same, same, same, same, same, same}),
   };
+  // clang-format on
 }
 
 inline constexpr auto life_table = make_life_table();

@@ -1,3 +1,5 @@
+// Kills and reaps strays, generation by generation. Called by: ward.cpp, supervisor.cpp. Never: waits for a worker.
+
 #include "supervisor/process_tree.hpp"
 
 #include <signal.h>
@@ -16,14 +18,18 @@ constexpr std::uint64_t sweep_ns = 2'000'000;
 
 }  // namespace
 
-void process_tree::add_worker(int pid) { workers_.insert(std::lower_bound(workers_.begin(), workers_.end(), pid), pid); }
+void process_tree::add_worker(int pid) {
+  workers_.insert(std::lower_bound(workers_.begin(), workers_.end(), pid), pid);
+}
 
 void process_tree::remove_worker(int pid) noexcept {
   const auto at = std::lower_bound(workers_.begin(), workers_.end(), pid);
   if (at != workers_.end() && *at == pid) workers_.erase(at);
 }
 
-bool process_tree::is_worker(int pid) const noexcept { return std::binary_search(workers_.begin(), workers_.end(), pid); }
+bool process_tree::is_worker(int pid) const noexcept {
+  return std::binary_search(workers_.begin(), workers_.end(), pid);
+}
 
 bool process_tree::sweep() {
   const std::uint64_t deadline = base::now_ns() + sweep_ns;
@@ -68,7 +74,8 @@ bool process_tree::reap_until(std::uint64_t deadline_ns) noexcept {
 void process_tree::reap() noexcept {
   for (;;) {
     siginfo_t who{};
-    const int result = base::retry_eintr([&] { return ::waitid(P_ALL, 0, &who, WEXITED | WNOHANG | WNOWAIT | __WALL); });
+    const int result =
+        base::retry_eintr([&] { return ::waitid(P_ALL, 0, &who, WEXITED | WNOHANG | WNOWAIT | __WALL); });
     // A worker is reaped by its ward, which sweeps up after it: what is behind it in the queue is reaped then.
     if (result != 0 || who.si_pid == 0 || is_worker(who.si_pid)) return;
     ::waitpid(who.si_pid, nullptr, WNOHANG | __WALL);

@@ -20,7 +20,8 @@ class process_tree {
   void add_worker(int pid);
   void remove_worker(int pid) noexcept;
 
-  /// Kills and reaps every stray, then the strays that those leave, and so on. Returns whether none is left. Blocks: <= 2 ms.
+  /// Kills and reaps every stray, then the strays that those leave, and so on. Blocks: for 2 ms at most.
+  /// Returns: whether none is left.
   [[nodiscard]] bool sweep();
   /// Reaps strays that have died by themselves; kills nobody.
   void reap() noexcept;
@@ -31,9 +32,9 @@ class process_tree {
   bool reap_until(std::uint64_t deadline_ns) noexcept;
 
   child_list children_;
-  std::vector<int> workers_;   // alive or not yet reaped, sorted
-  std::vector<int> found_;     // children, of one round
-  std::vector<int> strays_;    // of those, killed and not yet reaped
+  std::vector<int> workers_;  // alive or not yet reaped, sorted
+  std::vector<int> found_;    // children, of one round
+  std::vector<int> strays_;   // of those, killed and not yet reaped
 };
 
 }  // namespace selvage::supervisor

@@ -1,3 +1,5 @@
+// The sums behind recycling by age and by memory. Called by: ward.cpp. Never: retires anybody itself.
+
 #include "supervisor/recycle_policy.hpp"
 
 #include <fcntl.h>

@@ -15,7 +15,7 @@ namespace selvage::supervisor {
 struct recycle_policy {
   std::uint64_t resident_bytes = 0;  ///< resident memory minus shared pages, sampled
   std::chrono::nanoseconds age{0};
-  double jitter = 0.1;               ///< each worker's age limit is drawn from age * [1 - jitter, 1 + jitter]
+  double jitter = 0.1;  ///< each worker's age limit is drawn from age * [1 - jitter, 1 + jitter]
   std::chrono::nanoseconds sample{std::chrono::milliseconds(100)};  ///< of resident memory; at least 1 ms
 };
 

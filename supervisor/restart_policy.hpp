@@ -23,8 +23,8 @@ struct start_record {
   std::chrono::nanoseconds lived{0};
 };
 
-/// Whether the death counts against the budget. A worker's own word is not enough, or an initializer that says "ready" and
-/// dies would be a fork storm; it is believed of a worker that lived as long as the longest backoff.
+/// Whether the death counts against the budget. A worker's own word is not enough, or an initializer that says "ready"
+/// and dies would be a fork storm; it is believed of a worker that lived as long as the longest backoff.
 [[nodiscard]] constexpr bool is_failed_start(const restart_policy& policy, const start_record& how) noexcept {
   return !how.accepted && !(how.says_ready && how.lived >= policy.backoff_limit);
 }

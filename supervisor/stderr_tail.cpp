@@ -1,3 +1,5 @@
+// A pipe, a ring, and pages that no worker inherits. Called by: ward.cpp. Never: blocks.
+
 #include "supervisor/stderr_tail.hpp"
 
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 #pragma once
 // The last bytes that a lane's workers wrote to standard error: a pipe, drained without ever blocking, and a ring.
 //
-// Called by: ward.cpp. Never: waits for the end of the pipe (a stray descendant may hold it), or keeps more than the tail.
-// One pipe serves all workers of a lane, one after the other: both ends stay open here. The bytes are kept in pages that
-// no worker inherits.
+// Called by: ward.cpp. Never: waits for the end of the pipe (a stray descendant may hold it), or keeps more than the
+// tail. One pipe serves all workers of a lane, one after the other: both ends stay open here. The bytes are kept in
+// pages that no worker inherits.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,7 +20,8 @@ class stderr_tail {
   stderr_tail(const stderr_tail&) = delete;
   stderr_tail& operator=(const stderr_tail&) = delete;
 
-  /// Opens the pipe, or, where it is open, forgets the tail and undoes the flags that the last worker may have set on its end.
+  /// Opens the pipe, or, where it is open, forgets the tail and undoes the flags that the last worker may have set on
+  /// its end.
   /// Returns 0 or an errno.
   [[nodiscard]] int begin() noexcept;
   /// Closes the pipe: begin() opens another.

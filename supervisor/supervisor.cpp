@@ -1,3 +1,5 @@
+// The supervisor's table of contents: boot, map, begin every lane, and one loop. Called by: start/. Never: returns.
+
 #include "supervisor/supervisor.hpp"
 
 #include <unistd.h>
@@ -82,10 +84,17 @@ class office {
 
   void take(const report& what) {
     switch (what.from) {
-      case source::worker: wards_[what.lane].worker_died(); break;
-      case source::errors: wards_[what.lane].drain_errors(); break;
-      case source::bell: break;  // obey_host and watch_calls look in any case
-      case source::child: tree_.reap(); break;
+      case source::worker:
+        wards_[what.lane].worker_died();
+        break;
+      case source::errors:
+        wards_[what.lane].drain_errors();
+        break;
+      case source::bell:
+        break;  // obey_host and watch_calls look in any case
+      case source::child:
+        tree_.reap();
+        break;
       case source::host:
         watch_.remove(given_.host_pidfd.get());
         close(shm::shutdown_order::now);
@@ -111,7 +120,8 @@ class office {
 
   std::uint64_t attend_wards() {
     const std::uint64_t now = base::now_ns();
-    auto retiring = std::count_if(wards_.begin(), wards_.end(), [](const ward& w) { return w.state() == life::retiring; });
+    auto retiring =
+        std::count_if(wards_.begin(), wards_.end(), [](const ward& w) { return w.state() == life::retiring; });
     std::uint64_t next = base::never_ns;
     for (ward& each : wards_) {
       const bool retired_before = each.state() == life::retiring;
@@ -125,8 +135,8 @@ class office {
     return std::all_of(wards_.begin(), wards_.end(), [](const ward& w) { return w.state() == life::finished; });
   }
 
-  // SYNC next_look: the second look is behind the fence. A host that posts meanwhile either is seen by it, or sees the promise
-  // and rings where it is too late for its call. What is promised only ever moves closer without another fence.
+  // SYNC next_look: the second look is behind the fence. A host that posts meanwhile either is seen by it, or sees the
+  // promise and rings where it is too late for its call. What is promised only ever moves closer without another fence.
   std::uint64_t watch_calls() {
     const auto look = [this] {
       std::uint64_t next = base::never_ns;
@@ -144,7 +154,8 @@ class office {
 
   // What outlived the time that a lane waits for its worker's descendants.
   std::uint64_t sweep_strays() {
-    const bool buries = std::any_of(wards_.begin(), wards_.end(), [](const ward& w) { return w.state() == life::burying; });
+    const bool buries =
+        std::any_of(wards_.begin(), wards_.end(), [](const ward& w) { return w.state() == life::burying; });
     if (!shared_.strays_left || buries) return base::never_ns;
     shared_.strays_left = !tree_.sweep();
     return shared_.strays_left ? base::now_ns() + stray_pause_ns : base::never_ns;

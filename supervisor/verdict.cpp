@@ -1,3 +1,5 @@
+// Judges an end and writes it down. Called by: ward.cpp. Never: asks the worker's memory.
+
 #include "supervisor/verdict.hpp"
 
 #include <signal.h>

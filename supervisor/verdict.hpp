@@ -1,7 +1,8 @@
 #pragma once
 // How a worker ended, judged and written down where the host reads it.
 //
-// Called by: ward.cpp. Never: believes the worker: a verdict rests on what the kernel says and on what the supervisor did.
+// Called by: ward.cpp. Never: believes the worker: a verdict rests on what the kernel says and on what the supervisor
+// did.
 
 #include <sys/resource.h>
 
@@ -27,12 +28,13 @@ struct ending {
   rusage used{};
 };
 
-/// The reason that stands. A sentence counts only where the worker ended the way in which it is carried out: by the SIGKILL
-/// that was sent, or with exit status 0 between two calls where it was told to.
+/// The reason that stands. A sentence counts only where the worker ended the way in which it is carried out: by the
+/// SIGKILL that was sent, or with exit status 0 between two calls where it was told to.
 [[nodiscard]] shm::verdict_reason judge(const sentence& meant, const ending& how) noexcept;
 
 /// Everything of a verdict but the tail.
-[[nodiscard]] shm::verdict make_verdict(std::uint64_t epoch, int pid, const sentence& meant, const ending& how) noexcept;
+[[nodiscard]] shm::verdict make_verdict(std::uint64_t epoch, int pid, const sentence& meant,
+                                        const ending& how) noexcept;
 
 /// The same for a fork that failed. `error`: the errno.
 [[nodiscard]] shm::verdict make_verdict_of_failed_fork(std::uint64_t epoch, int error) noexcept;

@@ -1,3 +1,6 @@
+// A worker's days: what the clock brings, its calls, its retirement. Called by: supervisor.cpp. Never: forks or reaps
+// (ward_birth.cpp and ward_death.cpp do).
+
 #include "supervisor/ward.hpp"
 
 #include <signal.h>
@@ -26,14 +29,21 @@ void ward::handle(event what) {
   const step follows = advance(state_, what);
   state_ = follows.next;
   switch (follows.act) {
-    case action::none: break;
-    case action::fork: fork_worker(); break;
-    case action::tell: tell_to_retire(); break;
+    case action::none:
+      break;
+    case action::fork:
+      fork_worker();
+      break;
+    case action::tell:
+      tell_to_retire();
+      break;
     case action::kill:
       sentence_.killed = true;
       base::pidfd_signal(pidfd_.get(), SIGKILL);
       break;
-    case action::sweep: bury(); break;
+    case action::sweep:
+      bury();
+      break;
   }
 }
 
@@ -80,9 +90,12 @@ bool ward::runs_a_call() const noexcept {
 std::uint64_t ward::attend(std::uint64_t now_ns, bool others_retire) {
   notice_ready();
   switch (state_) {
-    case life::starting: return attend_starting(now_ns);
-    case life::running: return attend_running(now_ns, others_retire);
-    case life::retiring: return attend_retiring(now_ns);
+    case life::starting:
+      return attend_starting(now_ns);
+    case life::running:
+      return attend_running(now_ns, others_retire);
+    case life::retiring:
+      return attend_retiring(now_ns);
     case life::burying:
       if (now_ns >= due_ns_) bury();
       return state_ == life::burying ? due_ns_ : now_ns;
@@ -90,7 +103,8 @@ std::uint64_t ward::attend(std::uint64_t now_ns, bool others_retire) {
       if (now_ns < due_ns_) return due_ns_;
       bear_next();
       return now_ns;  // look again: what it became has times of its own
-    default: return base::never_ns;
+    default:
+      return base::never_ns;
   }
 }
 
@@ -131,8 +145,8 @@ std::uint64_t ward::attend_running(std::uint64_t now_ns, bool others_retire) {
   return std::min(next, base::saturating_add(born_ns_, age_due_ns));
 }
 
-// A worker that runs a call is left alone, however long that takes: calls have limits of their own. One that runs nothing and
-// does not end either hangs in its finalizer.
+// A worker that runs a call is left alone, however long that takes: calls have limits of their own. One that runs
+// nothing and does not end either hangs in its finalizer.
 std::uint64_t ward::attend_retiring(std::uint64_t now_ns) {
   const std::uint64_t patience_ns = base::to_ns(shared_.given.retire_patience);
   if (runs_a_call()) {
@@ -154,7 +168,8 @@ std::uint64_t ward::attend_retiring(std::uint64_t now_ns) {
   return std::min({due_ns_, quiet_limit_ns, shared_.close_deadline_ns});
 }
 
-// It may be about to sleep and miss the first nudge, which cannot change the doorbell's value: hence more, ever more rarely.
+// It may be about to sleep and miss the first nudge, which cannot change the doorbell's value: hence more, ever more
+// rarely.
 void ward::tell_to_retire() noexcept {
   place_.page.words.retire.store(epoch_, std::memory_order_seq_cst);  // before the worker's parked word is read
   publish(shm::lane_state::retiring);

@@ -1,6 +1,6 @@
 #pragma once
-// One lane in the supervisor's care: its worker, how it is doing, and what is to be done about it. life.hpp says what follows
-// from what; this does it.
+// One lane in the supervisor's care: its worker, how it is doing, and what is to be done about it. life.hpp says what
+// follows from what; this does it.
 //
 // Called by: supervisor.cpp. Never: blocks for more than a few milliseconds, or writes to a page other than the lane's
 // supervisor pages.
@@ -30,7 +30,7 @@ struct surroundings {
   const shm::host_control& host;
   int own_pidfd;
   std::minstd_rand chance;
-  bool strays_left = false;             ///< something survived a sweep
+  bool strays_left = false;  ///< something survived a sweep
   bool closing = false;
   std::uint64_t close_deadline_ns = ~std::uint64_t{0};  ///< then workers that retire are killed
 };
@@ -60,7 +60,8 @@ class ward {
   /// Everything that is due by the clock but calls. Returns when to come back. `others_retire`: another lane is just
   /// replacing its worker, so this one waits with its own unless it is urgent.
   std::uint64_t attend(std::uint64_t now_ns, bool others_retire);
-  /// Kills the worker where a call of it is late. Returns when to look again. Cost: about 100 ns when nothing is in flight.
+  /// Kills the worker where a call of it is late. Returns when to look again. Cost: about 100 ns when nothing is in
+  /// flight.
   std::uint64_t watch_calls();
 
   [[nodiscard]] life state() const noexcept { return state_; }
@@ -104,12 +105,12 @@ class ward {
   int pid_ = 0;
   base::unique_fd pidfd_;
   std::uint64_t born_ns_ = 0;
-  std::uint64_t due_ns_ = 0;           // of the state: start timeout, end of the backoff, next nudge, next sweep
+  std::uint64_t due_ns_ = 0;  // of the state: start timeout, end of the backoff, next nudge, next sweep
   std::uint64_t nudge_pause_ns_ = 0;
-  std::uint64_t quiet_since_ns_ = 0;   // it retires and runs nothing since; 0: it runs something
+  std::uint64_t quiet_since_ns_ = 0;  // it retires and runs nothing since; 0: it runs something
   std::uint64_t age_limit_ns_ = 0;
   std::uint64_t sample_due_ns_ = 0;
-  std::uint64_t resident_bytes_ = 0;   // as sampled last
+  std::uint64_t resident_bytes_ = 0;  // as sampled last
   sentence sentence_;
   ending ending_;
   std::uint64_t died_ns_ = 0;

@@ -1,5 +1,5 @@
-// How a ward's worker is buried, in the order that the host relies on (DESIGN D4): reaped with its whole tree, the verdict,
-// `closed`, the host's doorbell; and only then the next one.
+// How a ward's worker is buried, in the order that the host relies on (DESIGN D4): reaped with its whole tree, the
+// verdict, `closed`, the host's doorbell; and only then the next one.
 
 #include <sys/wait.h>
 
@@ -12,7 +12,8 @@ namespace selvage::supervisor {
 namespace {
 
 constexpr std::uint64_t sweep_pause_ns = 1'000'000;
-/// No lane waits longer for what its worker left behind: a descendant has no page of the lane mapped, so it does no harm there.
+/// No lane waits longer for what its worker left behind: a descendant has no page of the lane mapped, so it does no
+/// harm there.
 constexpr std::uint64_t burial_limit_ns = 1'000'000'000;
 /// The most that a pipe may hold, so that the tail is complete.
 constexpr std::size_t last_drain_bytes = 1024 * 1024;
@@ -21,7 +22,8 @@ constexpr std::size_t last_drain_bytes = 1024 * 1024;
 
 void ward::worker_died() {
   if (!has_worker(state_)) return;
-  const int reaped = base::retry_eintr([&] { return ::wait4(pid_, &ending_.wait_status, WNOHANG | __WALL, &ending_.used); });
+  const int reaped =
+      base::retry_eintr([&] { return ::wait4(pid_, &ending_.wait_status, WNOHANG | __WALL, &ending_.used); });
   if (reaped == 0) return;  // not yet: its pidfd reports again
   shared_.watcher.remove(pidfd_.get());
   pidfd_.reset();
@@ -48,7 +50,8 @@ void ward::bury() {
 }
 
 start_record ward::how_far_it_came() const noexcept {
-  return {.accepted = is_accepted(), .says_ready = says_ready(), .lived = std::chrono::nanoseconds(died_ns_ - born_ns_)};
+  return {
+      .accepted = is_accepted(), .says_ready = says_ready(), .lived = std::chrono::nanoseconds(died_ns_ - born_ns_)};
 }
 
 // One ring for all of it: the host that wakes finds the verdict and the next epoch.
@@ -58,8 +61,8 @@ void ward::conclude(const shm::verdict& said, bool failed_to_start) {
   const bool opened = is_open();
   if (opened) write_death(page, said);
   if (failed_to_start || !opened) write_start_failure(page, said);
-  page.words.pid.store(0, std::memory_order_relaxed);               // relaxed: a hint
-  page.words.closed.store(epoch_, std::memory_order_release);       // SYNC closed: publishes `death`
+  page.words.pid.store(0, std::memory_order_relaxed);          // relaxed: a hint
+  page.words.closed.store(epoch_, std::memory_order_release);  // SYNC closed: publishes `death`
   if (shared_.closing) {
     handle(event::close);
     ring_host();
@@ -67,7 +70,8 @@ void ward::conclude(const shm::verdict& said, bool failed_to_start) {
   }
   const restart_decision next = failed_to_start ? ledger_.failed_to_start() : ledger_.ended_well();
   switch (next.when) {
-    case restart::at_once: return bear_next();
+    case restart::at_once:
+      return bear_next();
     case restart::later:
       due_ns_ = base::saturating_add(base::now_ns(), base::to_ns(next.wait));
       handle(event::back_off);
@@ -84,7 +88,8 @@ void ward::conclude(const shm::verdict& said, bool failed_to_start) {
 // The doorbell always counts up; the system call is only for a host that sleeps.
 void ward::ring_host() noexcept {
   shm::word32& doorbell = shared_.control.doorbell;
-  doorbell.store(doorbell.load(std::memory_order_relaxed) + 1, std::memory_order_release);  // relaxed: our own word
+  const std::uint32_t count = doorbell.load(std::memory_order_relaxed);  // relaxed: we are its one writer
+  doorbell.store(count + 1, std::memory_order_release);                  // SYNC supervisor: publishes what has changed
   std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC parked: against the host's parked word and its last look
   if (shared_.host.parked.load(std::memory_order_relaxed) != 0) shm::nudge(doorbell);
 }

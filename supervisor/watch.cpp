@@ -1,3 +1,5 @@
+// epoll, an eventfd and a signalfd behind one call. Called by: supervisor.cpp, ward.cpp. Never: decides anything.
+
 #include "supervisor/watch.hpp"
 
 #include <signal.h>
@@ -19,7 +21,8 @@ base::unique_fd make_child_signal_fd() {
 
 void discard_pending(int signal_fd) noexcept {
   signalfd_siginfo information;
-  (void)base::retry_eintr([&] { return ::read(signal_fd, &information, sizeof information); });  // at most one is pending
+  (void)base::retry_eintr(
+      [&] { return ::read(signal_fd, &information, sizeof information); });  // at most one is pending
 }
 
 }  // namespace

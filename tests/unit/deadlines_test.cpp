@@ -258,8 +258,11 @@ TEST(deadlines, whatever_the_words_say_the_next_look_lies_ahead_and_a_late_call_
     any.look.started = random();
     any.look.done = random() & random();
     for (call_look& call : any.look.calls) {
-      call = {.call_id = random() % 4, .posted_at_ns = random() % 2000, .limit_ns = random() % 3 == 0 ? random() : random() % 500,
-              .started_at_ns = random(), .kill_at_ns = random() % 5 == 0 ? random() % 2000 : 0};
+      call = {.call_id = random() % 4,
+              .posted_at_ns = random() % 2000,
+              .limit_ns = random() % 3 == 0 ? random() : random() % 500,
+              .started_at_ns = random(),
+              .kill_at_ns = random() % 5 == 0 ? random() % 2000 : 0};
     }
     const outlook seen = any.at(now);
     EXPECT_GT(seen.next_look_ns, now);
