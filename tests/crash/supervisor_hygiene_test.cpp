@@ -58,8 +58,7 @@ TEST(supervisor_hygiene, neither_it_nor_a_newborn_worker_dumps_core_or_can_be_lo
 }
 
 TEST(supervisor_hygiene, signals_that_the_host_ignores_or_blocks_are_as_in_a_fresh_process) {
-  struct sigaction ignored {
-  }, before{};
+  struct sigaction ignored = {}, before = {};
   ignored.sa_handler = SIG_IGN;
   ::sigaction(SIGCHLD, &ignored, &before);
   ::signal(SIGTERM, SIG_IGN);
@@ -74,11 +73,13 @@ TEST(supervisor_hygiene, signals_that_the_host_ignores_or_blocks_are_as_in_a_fre
     const std::uint64_t expected = bit_of(SIGCHLD), pipe = bit_of(SIGPIPE);
     EXPECT_EQ(mask(rig.pid(), "SigBlk"), expected);
     EXPECT_EQ(mask(rig.pid(), "SigIgn"), pipe);
-    EXPECT_EQ(mask(rig.pid(), "SigCgt"), 0U);
+    // The C library catches two signals of its own as soon as the host has a thread.
+    const std::uint64_t others = ~(bit_of(32) | bit_of(33));
+    EXPECT_EQ(mask(rig.pid(), "SigCgt") & others, 0U);
     const int worker = rig.worker_pid(0);
     EXPECT_EQ(mask(worker, "SigBlk"), 0U);
     EXPECT_EQ(mask(worker, "SigIgn"), 0U);
-    EXPECT_EQ(mask(worker, "SigCgt"), 0U);
+    EXPECT_EQ(mask(worker, "SigCgt") & others, 0U);
     ::kill(worker, SIGKILL);  // seen although the host ignores SIGCHLD
     EXPECT_EQ(rig.await_death(0).signal, SIGKILL);
   }
