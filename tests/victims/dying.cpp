@@ -53,11 +53,11 @@ void kill_itself() {
 
 void dereference_null() { write_at(0); }
 
-__attribute__((no_sanitize("undefined"))) void write_at(std::uint64_t address) {
+__attribute__((noinline, no_sanitize("undefined"))) void write_at(std::uint64_t address) {
   *reinterpret_cast<volatile int*>(address) = 1;
 }
 
-__attribute__((no_sanitize("undefined"))) void call_null() {
+__attribute__((noinline, no_sanitize("undefined"))) void call_null() {
   void (*volatile nowhere)() = nullptr;
   nowhere();
   sink = 1;  // not a tail call
