@@ -48,8 +48,8 @@ void ward::handle(event what) {
 }
 
 void ward::publish(shm::lane_state state) noexcept {
-  // relaxed: a hint; what depends on it is published by `epoch` and `closed`
-  place_.page.words.state.store(static_cast<std::uint32_t>(state), std::memory_order_relaxed);
+  // release: a host that reads `failed` finds start_failure written; otherwise the state is a hint
+  place_.page.words.state.store(static_cast<std::uint32_t>(state), std::memory_order_release);
 }
 
 // Nobody announces it: it is noticed when it matters.
