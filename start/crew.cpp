@@ -1,6 +1,7 @@
 // A worker's birth, and the supervisor's orders: the same whether the supervisor was forked or spawned.
 
 #include <algorithm>
+#include <utility>
 
 #include "start/launch.hpp"
 #include "worker/worker.hpp"
@@ -27,6 +28,9 @@ void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
   worker::run(place, given, crew.tasks);
 }
 
+namespace {
+
+// The supervisor's orders for this crew, but for what it owns.
 supervisor::orders orders_for(const crew& crew) {
   supervisor::orders orders;
   orders.shape = crew.shape;
@@ -43,6 +47,18 @@ supervisor::orders orders_for(const crew& crew) {
   std::sort(orders.keep.begin(), orders.keep.end());
   orders.worker_events = crew.event_fds;
   return orders;
+}
+
+}  // namespace
+
+void become_supervisor(const crew& workers, supervisor_kit kit) {
+  supervisor::orders orders = orders_for(workers);
+  orders.segment = std::move(kit.segment);
+  orders.bell = std::move(kit.bell);
+  orders.host_pidfd = std::move(kit.host_pidfd);
+  orders.host_pid = kit.host_pid;
+  orders.enter_worker = [&workers](const supervisor::worker_birth& birth) { enter_worker(workers, birth); };
+  supervisor::run(std::move(orders));
 }
 
 }  // namespace selvage::launch

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +10,7 @@
 
 #include "base/syscalls.hpp"
 #include "start/launch.hpp"
+#include "start/signals_blocked.hpp"
 
 namespace selvage::launch {
 namespace {
@@ -42,26 +42,11 @@ void warn_once_about_threads() {
   if (warned.load(std::memory_order_relaxed) || !program_has_threads()) return;  // relaxed, both: only once matters
   if (warned.exchange(true, std::memory_order_relaxed)) return;
   std::fputs(
-      "selvage: this program already has threads when it builds a pool with start::fork: tasks must not use locks that those "
+      "selvage: this program already has threads when it builds a pool with start::fork: tasks must not use locks that "
+      "those "
       "threads may hold. Build the pool first, or use start::spawn.\n",
       stderr);
 }
-
-/// Blocks every signal for as long as it lives: no handler of the host runs in the newborn supervisor.
-class signals_blocked {
- public:
-  signals_blocked() noexcept {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~signals_blocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  signals_blocked(const signals_blocked&) = delete;
-  signals_blocked& operator=(const signals_blocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 crew crew_of(const detail::launch_request& request) {
   crew it{.options = request.options,
@@ -77,16 +62,13 @@ crew crew_of(const detail::launch_request& request) {
 }
 
 // In the child. Its copies of the host's descriptors become its own; nothing of the host is ever destroyed here.
-[[noreturn]] void become_supervisor(const detail::launch_request& request, base::unique_fd host_pidfd, int host_pid) {
+[[noreturn]] void begin_supervisor(const detail::launch_request& request, base::unique_fd host_pidfd, int host_pid) {
   const auto* const workers = new crew(crew_of(request));  // lives as long as the process
-  supervisor::orders orders = orders_for(*workers);
-  orders.segment.read_write.reset(request.segment.read_write.release());
-  orders.segment.read_only.reset(request.segment.read_only.release());
-  orders.bell.reset(request.bell);
-  orders.host_pidfd = std::move(host_pidfd);
-  orders.host_pid = host_pid;
-  orders.enter_worker = [workers](const supervisor::worker_birth& birth) { enter_worker(*workers, birth); };
-  supervisor::run(std::move(orders));
+  become_supervisor(*workers, {.segment = {base::unique_fd(request.segment.read_write.release()),
+                                           base::unique_fd(request.segment.read_only.release())},
+                               .bell = base::unique_fd(request.bell),
+                               .host_pidfd = std::move(host_pidfd),
+                               .host_pid = host_pid});
 }
 
 }  // namespace
@@ -97,7 +79,7 @@ detail::launched by_fork(const detail::launch_request& request) {
   base::unique_fd host_pidfd = base::pidfd_open(host_pid);
   const signals_blocked quiet;
   const pid_t child = base::check(::fork(), "fork of the pool's supervisor");
-  if (child == 0) become_supervisor(request, std::move(host_pidfd), host_pid);
+  if (child == 0) begin_supervisor(request, std::move(host_pidfd), host_pid);
   return {.supervisor_pid = child, .supervisor_pidfd = base::pidfd_open(child)};
 }
 

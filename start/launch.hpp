@@ -2,6 +2,7 @@
 // Brings a pool's processes up. The one folder that sees pool, supervisor and worker together.
 //
 //   fork.cpp   start::fork: the supervisor is a fork of the host
+//   spawn.cpp  start::spawn: the supervisor is this executable started afresh; arrival.cpp is the other end of that
 //   crew.cpp   what both ways share: a worker's birth, from the supervisor's words to the worker's
 
 #include <memory>
@@ -20,6 +21,12 @@ namespace selvage::launch {
 /// Errors: std::system_error where the fork fails.
 [[nodiscard]] detail::launched by_fork(const detail::launch_request& request);
 
+/// start::spawn. Blocks: until the fresh process has taken its orders, at most restart_options::start_timeout.
+/// Errors: selvage::error invalid_options where the program has not called selvage::init, or names the task or
+/// option that cannot travel: before anything is started. worker_start_failed, with the reason, where the fresh
+/// process does not come up: it is gone then. std::system_error where it cannot be started at all.
+[[nodiscard]] detail::launched by_spawn(const detail::launch_request& request);
+
 /// What the workers of a pool have in common, by value: it lives in the supervisor.
 struct crew {
   pool_options options;
@@ -34,7 +41,16 @@ struct crew {
 /// Becomes a worker. Called in the newborn child; does not return.
 [[noreturn]] void enter_worker(const crew& crew, const supervisor::worker_birth& birth);
 
-/// The supervisor's orders for this crew, but for the descriptors, which the caller moves in.
-[[nodiscard]] supervisor::orders orders_for(const crew& crew);
+/// What becomes the supervisor's own.
+struct supervisor_kit {
+  shm::descriptors segment;
+  base::unique_fd bell;
+  base::unique_fd host_pidfd;
+  int host_pid = 0;
+};
+
+/// Makes the calling process the supervisor of this crew, which must live as long as the process.
+/// Requires: one thread.
+[[noreturn]] void become_supervisor(const crew& workers, supervisor_kit kit);
 
 }  // namespace selvage::launch

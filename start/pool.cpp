@@ -2,6 +2,10 @@
 
 #include <selvage/pool.hpp>
 
+#include <system_error>
+
+#include <selvage/error.hpp>
+
 #include "start/launch.hpp"
 
 namespace selvage {
@@ -14,10 +18,19 @@ std::vector<std::shared_ptr<const detail::task_record>> records_of(const std::ve
   return records;
 }
 
+// The errors of the system, such as no more descriptors or processes, in the words of the API.
+std::shared_ptr<detail::pool_core> started(pool_options options, const std::vector<any_task>& tasks) {
+  const auto launcher = options.start == start::spawn ? &launch::by_spawn : &launch::by_fork;
+  try {
+    return std::make_shared<detail::pool_core>(std::move(options), records_of(tasks), launcher);
+  } catch (const std::system_error& problem) {
+    throw error(errc::worker_start_failed, problem.what());
+  }
+}
+
 }  // namespace
 
-pool::pool(pool_options options, const std::vector<any_task>& tasks)
-    : core_(std::make_shared<detail::pool_core>(std::move(options), records_of(tasks), &launch::by_fork)) {
+pool::pool(pool_options options, const std::vector<any_task>& tasks) : core_(started(std::move(options), tasks)) {
   try {
     core_->wait_until_ready();
   } catch (...) {

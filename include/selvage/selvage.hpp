@@ -7,6 +7,7 @@
 #include <selvage/event.hpp>
 #include <selvage/future.hpp>
 #include <selvage/in_place.hpp>
+#include <selvage/init.hpp>
 #include <selvage/map.hpp>
 #include <selvage/options.hpp>
 #include <selvage/pool.hpp>

@@ -132,7 +132,8 @@ class task {
     record->name = name;
     record->options = options;
     record->run = &shape::template run<F>;
-    record->signature_hash = detail::shape_signature<shape>::hash();
+    record->signature_check = &detail::shape_signature<shape>::hash;
+    record->signature_hash = record->signature_check();
     record->signature = detail::shape_signature<shape>::text();
     record->result_form = detail::result_codec<typename shape::result>::form;
     record_ = std::move(record);

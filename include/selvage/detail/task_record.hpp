@@ -17,6 +17,7 @@ struct task_record {
   task_thunk run = nullptr;
   const void* closure = nullptr;        ///< the callable, owned by the derived record
   std::uint64_t signature_hash = 0;
+  std::uint64_t (*signature_check)() = nullptr;  ///< gives signature_hash again, in whatever process it is called
   std::string signature;                ///< for error messages, e.g. "int(int, int)"
   payload_form result_form = payload_form::none;
   bool stateless = false;               ///< the callable is an object without state: its thunk is enough
