@@ -158,8 +158,9 @@ class [[nodiscard]] future {
     if (call_) detail::abort_call(*call_.get());
   }
 
-  /// Calls `callback(tl::expected<T, error>)` on the pool's helper thread once the outcome is known; one callback after
-  /// another, in the order in which the calls settle. Consumes the future; dropping nothing.
+  /// Calls `callback(tl::expected<T, error>)` on the pool's helper thread once the outcome is known, one callback after
+  /// another, in the order in which the calls settle; at once, on this thread, where it is known already. The callback may use
+  /// and destroy the pool; it must not throw. Consumes the future.
   template <class Callback>
   void then(Callback callback) {
     auto* call = call_.get();

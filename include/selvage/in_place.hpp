@@ -32,8 +32,9 @@ template <class Fill>
   return {size, std::move(fill)};
 }
 
-/// A trusted task's result, still in shared memory. It holds a slot of its worker's lane, and counts towards the half of a
-/// lane's arena that views may hold: beyond that, results are copied, and the view is of the copy.
+/// A trusted task's result, still in shared memory. It holds a slot of its worker's lane: views hold at most half of a
+/// lane's slots and of its arena; beyond that, results are copied, and the view is of the copy. A worker that dies is not
+/// replaced before the last view of its lane is gone.
 class trusted_view {
  public:
   trusted_view() noexcept = default;
@@ -71,6 +72,13 @@ namespace detail {
 /// The call behind a future<trusted_view>.
 class view_call final : public result_state<trusted_view> {
  public:
+  view_call() noexcept = default;
+  view_call(const view_call&) = delete;
+  view_call& operator=(const view_call&) = delete;
+  ~view_call() override {
+    if (in_place) release_in_place(*this);  // nobody took the view
+  }
+
   std::string receive(payload_view answer) override {
     if (answer.form != payload_form::flat) return "the answer is in another form than the task's result";
     copy_.assign(answer.bytes);

@@ -36,8 +36,7 @@ void submit_after(pool_core& core, call_state& call, const task_record& task, st
 /// Settles a call that waits for its inputs with the error of one of them.
 void fail_waiting(pool_core& core, call_state& call, const error& problem);
 /// Submits a call that waited. Never blocks.
-void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments,
-                    const call_options& options);
+void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments);
 
 // -- arguments
 
@@ -109,12 +108,12 @@ void start_after(pool_core& core, call_state& call, const task_record& task, con
   }(std::index_sequence_for<A...>{});
   std::vector<call_state*> inputs;
   std::apply([&](const auto&... each) { (add_input(inputs, each), ...); }, *kept);
-  auto launch = [&core, &call, &task, kept, options] {
+  auto launch = [&core, &call, &task, kept] {
     try {
       std::apply([&](auto&... each) {
         const std::tuple<decltype(settled_value(each))...> known(settled_value(each)...);
         std::apply([&](const auto&... value) {
-          with_source<Shape>([&](const payload_source& source) { resume_waiting(core, call, task, source, options); }, value...);
+          with_source<Shape>([&](const payload_source& source) { resume_waiting(core, call, task, source); }, value...);
         }, known);
       }, *kept);
     } catch (const error& problem) {
