@@ -1,0 +1,113 @@
+#pragma once
+// A host in a process of its own: for tests that kill it, starve it, or let it fork. The test is the subreaper of everything that it
+// leaves behind.
+//
+//   host_process host([](host_process::stage& stage) { pool p(...); stage.reached(1); ...; return 0; });
+//   host.wait_for_stage(1);
+//   host.kill();
+//   EXPECT_EQ(host.left_behind(), "");
+//
+// Called by tests/crash/pool_*_test.cpp only.
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "tests/support/pool_fixture.hpp"
+#include "tests/support/worker_view.hpp"
+
+namespace selvage::test {
+
+class host_process {
+ public:
+  /// Words that both see.
+  class stage {
+   public:
+    explicit stage(const blackboard& board) : board_(board) {}
+    void reached(std::uint64_t number) const { board_[0] = number; }
+    [[nodiscard]] std::uint64_t number() const { return board_[0]; }
+    [[nodiscard]] blackboard::word& note(std::size_t i) const { return board_[i + 1]; }
+
+   private:
+    const blackboard& board_;
+  };
+
+  /// `body` returns the exit status; what it throws is printed and becomes 99.
+  explicit host_process(const std::function<int(stage&)>& body) {
+    before_ = belongings::now();
+    std::fflush(nullptr);
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    ::alarm(longest_seconds);  // not inherited by fork
+    int status = 99;
+    try {
+      stage here(board_);
+      status = body(here);
+    } catch (const std::exception& problem) {
+      std::fprintf(stderr, "host: %s\n", problem.what());
+    }
+    std::fflush(nullptr);
+    ::_exit(status);
+  }
+  host_process(const host_process&) = delete;
+  host_process& operator=(const host_process&) = delete;
+  ~host_process() {
+    if (pid_ > 0) kill();
+  }
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] stage view() const { return stage(board_); }
+  [[nodiscard]] bool wait_for_stage(std::uint64_t number) const {
+    return holds_in_the_end([&] { return board_[0] >= number; });
+  }
+  void kill() {
+    ::kill(pid_, SIGKILL);
+    (void)exit_status();
+  }
+  /// The exit status; 1000 + the signal where one ended it. Blocks.
+  int exit_status() {
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) == -1 && errno == EINTR) {
+    }
+    ended_ = std::exchange(pid_, -1);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+  }
+  /// Requires: it has ended. Reaps what is handed up to us until nothing more is there. Returns: what does not go away, in words.
+  std::string left_behind() {
+    std::string words;
+    (void)holds_in_the_end([&] {
+      for (const int pid : belongings::now().children) {
+        if (!before_.children.contains(pid)) (void)::waitpid(pid, nullptr, WNOHANG);
+      }
+      words = before_.grown_to(belongings::now());
+      return words.empty();
+    });
+    return words;
+  }
+  /// The names that it has left in /dev/shm.
+  [[nodiscard]] std::vector<std::string> names_left() const {
+    std::vector<std::string> names;
+    const std::string own = "selvage-" + std::to_string(ended_) + "-";
+    for (const auto& entry : std::filesystem::directory_iterator("/dev/shm")) {
+      if (entry.path().filename().string().starts_with(own)) names.push_back(entry.path());
+    }
+    return names;
+  }
+
+ private:
+  static constexpr unsigned longest_seconds = 40;
+
+  blackboard board_;
+  belongings before_;
+  pid_t pid_ = -1;
+  pid_t ended_ = -1;
+};
+
+}  // namespace selvage::test
