@@ -15,8 +15,9 @@ class call_queue {
   using call_ptr = detail::call_ref<call_state>;
 
   /// Calls that were settled while they were queued are let go into `settled`, which the owner empties without its lock.
-  call_queue(unsigned max_calls, std::size_t max_bytes, std::vector<call_ptr>& settled) noexcept
-      : max_calls_(max_calls), max_bytes_(max_bytes), settled_(settled) {}
+  call_queue(unsigned max_calls, std::size_t max_bytes, std::vector<call_ptr>& settled,
+             detail::call_place place = detail::call_place::queued) noexcept
+      : max_calls_(max_calls), max_bytes_(max_bytes), settled_(settled), place_(place) {}
   call_queue(const call_queue&) = delete;
   call_queue& operator=(const call_queue&) = delete;
   ~call_queue() {
@@ -64,7 +65,7 @@ class call_queue {
 
  private:
   call_state* admit(call_ptr& call) noexcept {
-    call->place = detail::call_place::queued;
+    call->place = place_;
     ++live_;
     bytes_ += call->kept.capacity;
     return call.detach();
@@ -76,7 +77,7 @@ class call_queue {
     return call_ptr(call);
   }
   void drop_settled() noexcept {
-    while (first_ != nullptr && first_->place != detail::call_place::queued) settled_.push_back(unlink_first());
+    while (first_ != nullptr && first_->place != place_) settled_.push_back(unlink_first());
   }
 
   call_state* first_ = nullptr;
@@ -86,6 +87,7 @@ class call_queue {
   unsigned max_calls_;
   std::size_t max_bytes_;
   std::vector<call_ptr>& settled_;
+  detail::call_place place_;
 };
 
 }  // namespace selvage::host

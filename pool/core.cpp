@@ -37,6 +37,7 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       supervisor_map_(segment_.read_only.get(), shm::access::read_only, 2 * shm::page_bytes, shape_.request_offset(0) - 2 * shm::page_bytes),
       bell_(base::make_eventfd()),
       queue_(options_.queue, 2 * options_.arena.maximum.count, graveyard_),
+      inline_queue_(options_.inline_lane.batch, 2 * options_.arena.maximum.count, graveyard_, call_place::queued_inline),
       balancer_(options_.balancer, {options_.depth.maximum, base::to_ns(options_.depth.window)}, base::now_ns()),
       estimates_(tasks_.size()),
       loads_(options_.workers),

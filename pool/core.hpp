@@ -7,6 +7,7 @@
 //   settling.cpp   an answer becomes an outcome
 //   deaths.cpp     a worker's end: what is delivered, failed, moved; the next epoch
 //   rebalance.cpp  calls taken back from busy workers for idle ones
+//   inline_lane.cpp calls run by the threads that wait, where the options say so
 //   helper.cpp     the one thread that collects when nobody waits, and runs callbacks
 //   futures.cpp    what futures ask for
 //
@@ -107,6 +108,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] std::optional<error> admit(call_state& call, const task_record& task, payload_source& arguments);
   [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
   [[nodiscard]] error closed_error(const call_state& call) const;
+  [[nodiscard]] error unknown_error(const call_state& call) const;
   void prepare(call_state& call, const task_record& task, const call_options& options);
   bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);
   void stop_writing(host::lane_port& port, lock_type& held);
@@ -114,7 +116,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena, std::uint64_t offset, std::uint64_t length);
   void publish(host::lane_port& port, unsigned slot, call_state& call);
   static void wake(host::lane_port& port) noexcept;
-  void enqueue(call_state& call, const payload_source& arguments, lock_type& held);
+  void enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held);
   void pump_queue(lock_type& held);
   void wait_for_room(lock_type& held, const payload_source& arguments);
 
@@ -168,6 +170,13 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool rebalance(lock_type& held);
   bool take_back(host::lane_port& port, std::uint64_t waiting);
 
+  // inline_lane.cpp
+  [[nodiscard]] bool inline_lane_takes() const noexcept;
+  [[nodiscard]] bool inline_work() const noexcept;
+  bool run_inline_batch(const call_state& call);
+  void run_inline(call_state& call);
+  void release_inline_queue();
+
   // helper.cpp
   void need_helper(helper_duty duty);
   void wake_helper() noexcept;
@@ -207,6 +216,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool no_worker_left_ = false;                 ///< the restart budget of every lane is spent
   std::vector<host::call_ptr> graveyard_;       ///< settled calls, let go once the lock is not held
   host::call_queue queue_;
+  host::call_queue inline_queue_;               ///< offered to the inline lane before the workers
   host::balancer balancer_;
   host::service_estimates estimates_;
   std::vector<host::lane_load> loads_;          ///< scratch for the balancer

@@ -72,7 +72,9 @@ void pool_core::look_at_lane(host::lane_port& port) {
 // Requires: the seat, the lock, and nobody writing into the lane's slots.
 void pool_core::drain(host::lane_port& port, lock_type& held) {
   const std::uint64_t epoch = port.lane.open_epoch();
-  const shm::verdict verdict = supervisor_lanes_[port.index].death;  // quiet until we open the next epoch
+  const shm::supervisor_lane& told = supervisor_lanes_[port.index];
+  // `death` is quiet until we open the next epoch. A worker that ended just as we opened its epoch is in the other record.
+  const shm::verdict verdict = told.death.epoch == epoch ? told.death : host::last_start_failure(told);
   count_death(port, verdict);
   shm::for_each_from(port.lane.finished(), port.lane.oldest_from(), [&](unsigned slot) { settle_answer(port, slot, held); });
   // D4: a worker's word is not believed to its own advantage. The death counts against every call that it says it started
@@ -193,6 +195,7 @@ void pool_core::fail_everything(const error& why, lock_type& held) {
     });
     port->ready = false;
   }
+  release_inline_queue();
   while (call_state* const call = bury(queue_.pop())) settle(*call, with_cause(*call, why));
   for (auto& [call, kept] : waiting_) {
     if (call_state* const waits = bury(std::move(kept)); !waits->settled()) settle(*waits, with_cause(*waits, why));

@@ -10,7 +10,17 @@ namespace selvage::detail {
 bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
   const auto stays = shared_from_this();  // the pool may be destroyed while we wait
   waiter self;
-  return sleep_or_collect(self, &call, [&call] { return call.settled(); }, until_ns);
+  if (options_.inline_lane.where == inline_options::position::none) {
+    return sleep_or_collect(self, &call, [&call] { return call.settled(); }, until_ns);
+  }
+  const auto work_or_settled = [&] {
+    const lock_type look(lock_);
+    return call.settled() || inline_work();
+  };
+  while (!call.settled()) {
+    if (!run_inline_batch(call) && !sleep_or_collect(self, &call, work_or_settled, until_ns)) return false;
+  }
+  return true;
 }
 
 void pool_core::abort(call_state& call) noexcept {
@@ -49,6 +59,14 @@ void pool_core::abort(call_state& call) noexcept {
         settle_from_outside(call, aborted());
         (void)bury(std::move(waiting.mapped()));
       }
+      break;
+    case call_place::queued_inline:
+      inline_queue_.leave(call);
+      settle_from_outside(call, aborted());
+      break;
+    case call_place::running_inline:
+      call.abort_word.store(1, std::memory_order_release);  // SYNC abort_word: seen by the run on another thread
+      shm::ring(call.abort_bell);
       break;
     case call_place::claimed:  // being written by another thread, which looks at abort_wanted before it posts
     case call_place::settled: break;

@@ -55,6 +55,7 @@ bool pool_core::others_wait() const noexcept {
 // Requires: the lock.
 pool_core::helper_duty pool_core::duty_now() const noexcept {
   if (callbacks_pending_ != 0 || !queue_.empty() || !waiting_.empty()) return helper_duty::collect;
+  if (!inline_queue_.empty()) return helper_duty::watch;
   return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->in_flight_count() > 1; }) ? helper_duty::watch
                                                                                                                : helper_duty::none;
 }
@@ -92,7 +93,11 @@ void pool_core::helper_loop() {
       case helper_duty::none: shm::wait_on(helper_waiter_.word, 0); break;
       case helper_duty::watch:
         shm::wait_on(helper_waiter_.word, 0, base::now_ns() + watch_interval_ns);
-        if (take_seat()) {
+        if (take_seat()) {  // nobody collects, so nobody waits
+          held.lock();
+          release_inline_queue();
+          pump_queue(held);
+          held.unlock();
           collect_pass();
           leave_seat();
         }

@@ -63,10 +63,14 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       settle(call, broken_ ? *broken_ : closed_error(call));
       return;
     }
+    if (inline_lane_takes()) {
+      enqueue(call, arguments, inline_queue_, held);
+      break;
+    }
     if (queue_.empty() && post_somewhere(call, arguments, held)) break;
     if (call.settled()) return;
     if (queue_.has_room_for(arguments.bound)) {
-      enqueue(call, arguments, held);
+      enqueue(call, arguments, queue_, held);
       break;
     }
     if (full == when_full::refuse) {
@@ -84,10 +88,13 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
 void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
                              const call_options& options, std::function<void()> launch) {
   prepare(call, task, options);
+  const bool known = index_.find(task).has_value();  // if it is, the pool keeps the record for as long as the call may wait
   {
     const lock_type held(lock_);
     ++unsettled_;
-    if (auto reason = withdrawn(call); reason || state_ != state::open) return settle(call, reason ? std::move(reason) : closed_error(call));
+    auto refused = known ? withdrawn(call) : unknown_error(call);
+    if (!refused && state_ != state::open) refused = closed_error(call);
+    if (refused) return settle(call, std::move(refused));
     waiting_.emplace(&call, host::call_ptr::share(&call));
   }
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
@@ -119,7 +126,7 @@ void pool_core::resume_waiting(call_state& call, const task_record& task, const 
     return;
   }
   if (!queue_.empty() || !post_somewhere(call, arguments, held)) {
-    if (!call.settled()) enqueue(call, arguments, held);  // it was admitted when it was called: the bound does not refuse it now
+    if (!call.settled()) enqueue(call, arguments, queue_, held);  // it was admitted when it was called: the bound does not refuse it now
   }
   if (call.settled()) interrupt_collector();
 }
@@ -143,9 +150,7 @@ void pool_core::prepare(call_state& call, const task_record& task, const call_op
 // here first, into private memory, so that nothing is reserved for a payload that will be refused.
 std::optional<error> pool_core::admit(call_state& call, const task_record& task, payload_source& arguments) {
   const auto found = index_.find(task);
-  if (!found) {
-    return error(base_failure(call, errc::unknown_task, "the pool was built without this task: name it in the pool's constructor"));
-  }
+  if (!found) return unknown_error(call);
   call.task_index = *found;
   std::size_t size = arguments.bound;
   if (size > payload_cap_ && arguments.form == payload_form::table) {
@@ -234,6 +239,10 @@ std::optional<error> pool_core::withdrawn(const call_state& call) const {
   return std::nullopt;
 }
 
+error pool_core::unknown_error(const call_state& call) const {
+  return error(base_failure(call, errc::unknown_task, "the pool was built without this task: name it in the pool's constructor"));
+}
+
 error pool_core::closed_error(const call_state& call) const {
   return error(base_failure(call, errc::pool_closed, "the pool has been shut down"));
 }
@@ -291,7 +300,7 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
 
 // ---- into the queue ------------------------------------------------------------------------------------------------
 
-void pool_core::enqueue(call_state& call, const payload_source& arguments, lock_type& held) {
+void pool_core::enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held) {
   if (!call.kept.storage && arguments.write != nullptr) {
     const bool outside = arguments.bound > write_under_lock_bytes;
     auto shared = host::call_ptr::share(&call);
@@ -312,8 +321,8 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, lock_
     return;
   }
   if (call.id == 0) call.id = next_call_id_++;
-  queue_.push_back(host::call_ptr::share(&call));
-  need_helper(helper_duty::collect);
+  queue.push_back(host::call_ptr::share(&call));
+  need_helper(&queue == &queue_ ? helper_duty::collect : helper_duty::watch);
 }
 
 void pool_core::pump_queue(lock_type& held) {

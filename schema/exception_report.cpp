@@ -10,8 +10,8 @@
 
 #include <selvage/detail/wire.hpp>
 
-#include "schema/span_allocator.hpp"
 #include "schema/exception_report_generated.h"
+#include "schema/span_allocator.hpp"
 
 namespace selvage::schema {
 namespace {
@@ -68,7 +68,8 @@ detail::extent encode(const exception_report& report, std::span<std::byte> out) 
   const auto type = builder.CreateString(cut.type.data(), cut.type.size());
   const auto what = builder.CreateString(cut.what.data(), cut.what.size());
   const auto vector = builder.CreateVector(causes.data(), cut.causes.size());
-  return finish(builder, wire::CreateExceptionReport(builder, type, what, vector), out, wire::ExceptionReportIdentifier());
+  return finish(builder, wire::CreateExceptionReport(builder, type, what, vector), out,
+                wire::ExceptionReportIdentifier());
 }
 
 tl::expected<exception_report, std::string> decode(std::span<const std::byte> hostile) {
@@ -83,7 +84,8 @@ tl::expected<exception_report, std::string> decode(std::span<const std::byte> ho
   const auto* const from = wire::GetExceptionReport(bytes);
   exception_report report{text_of(from->type()), text_of(from->what()), {}};
   if (from->causes() == nullptr) return report;
-  if (from->causes()->size() > max_causes) return tl::unexpected<std::string>("an exception report has too many causes");
+  if (from->causes()->size() > max_causes)
+    return tl::unexpected<std::string>("an exception report has too many causes");
   for (const auto* cause : *from->causes()) report.causes.push_back(text_of(cause));
   return report;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// An exception on its way from worker to host. encode() is called by the worker, decode() by the host. Neither ever allocates in
-// proportion to what the other side claims.
+// An exception on its way from worker to host. encode() is called by the worker, decode() by the host. Neither ever
+// allocates in proportion to what the other side claims.
 
 #include <cstddef>
 #include <span>
@@ -14,7 +14,7 @@
 namespace selvage::schema {
 
 struct exception_report {
-  std::string type;                 ///< demangled
+  std::string type;  ///< demangled
   std::string what;
   std::vector<std::string> causes;  ///< nested exceptions, outermost first, "type: what"
 
@@ -27,7 +27,8 @@ struct exception_report {
 /// The smallest place for a report, in bytes.
 inline constexpr std::size_t min_report_bytes = 256;
 
-/// Writes the report into `out`, cut to fit: first the causes go, innermost first, then the ends of the texts. Allocates nothing.
+/// Writes the report into `out`, cut to fit: first the causes go, innermost first, then the ends of the texts.
+/// Allocates nothing.
 /// Requires: out aligned to payload_alignment and of at least min_report_bytes.
 [[nodiscard]] detail::extent encode(const exception_report& report, std::span<std::byte> out);
 

@@ -30,12 +30,15 @@ enum class flex_type : std::uint8_t {
   boolean = 26,
 };
 
-constexpr std::uint8_t width_of(std::uint8_t packed_type) { return static_cast<std::uint8_t>(1u << (packed_type & 3u)); }
+constexpr std::uint8_t width_of(std::uint8_t packed_type) {
+  return static_cast<std::uint8_t>(1u << (packed_type & 3u));
+}
 
 }  // namespace
 
 void flexbuffer_reader::require(std::size_t at, std::size_t length) {
-  if (at > bytes_.size() || length > bytes_.size() - at) throw malformed{"a dynamic value reaches beyond its bytes", at};
+  if (at > bytes_.size() || length > bytes_.size() - at)
+    throw malformed{"a dynamic value reaches beyond its bytes", at};
 }
 
 void flexbuffer_reader::spend(std::size_t length, std::size_t at) {
@@ -58,9 +61,12 @@ std::int64_t flexbuffer_reader::signed_at(std::size_t at, std::uint8_t width) {
 double flexbuffer_reader::real_at(std::size_t at, std::uint8_t width) {
   require(at, width);
   switch (width) {
-    case 4: return static_cast<double>(load<float>(bytes_.data() + at));
-    case 8: return load<double>(bytes_.data() + at);
-    default: throw malformed{"a real number of a dynamic value is neither a float nor a double", at};
+    case 4:
+      return static_cast<double>(load<float>(bytes_.data() + at));
+    case 8:
+      return load<double>(bytes_.data() + at);
+    default:
+      throw malformed{"a real number of a dynamic value is neither a float nor a double", at};
   }
 }
 
@@ -134,7 +140,8 @@ value flexbuffer_reader::read_map(reference from, unsigned depth) {
   if (vector.at < 3 * std::size_t{width}) throw malformed{"a map's keys lie before its bytes", vector.at};
   const std::size_t keys_slot = vector.at - 3 * std::size_t{width};
   const std::uint64_t keys_width = unsigned_at(keys_slot + width, width);
-  if (keys_width > 8 || !std::has_single_bit(keys_width)) throw malformed{"a map's keys have no valid width", keys_slot};
+  if (keys_width > 8 || !std::has_single_bit(keys_width))
+    throw malformed{"a map's keys have no valid width", keys_slot};
   const auto packed_width = static_cast<std::uint8_t>(std::countr_zero(keys_width));
   const sized_object keys = object({keys_slot, width, packed_width}, keys_width, 0);
   if (keys.count != vector.count) throw malformed{"a map has not as many keys as values", vector.at};
@@ -143,7 +150,8 @@ value flexbuffer_reader::read_map(reference from, unsigned depth) {
   value::map members;
   for (std::size_t i = 0; i < vector.count; ++i) {
     const std::string_view name = key(keys.at + i * keys.width, keys.width);
-    if (!members.empty() && !(members.rbegin()->first < name)) throw malformed{"a map's keys are not in order", keys.at};
+    if (!members.empty() && !(members.rbegin()->first < name))
+      throw malformed{"a map's keys are not in order", keys.at};
     const auto type = static_cast<std::uint8_t>(bytes_[vector.at + vector.count * width + i]);
     members.emplace_hint(members.end(), name, read_value({vector.at + i * width, width, type}, depth));
   }
@@ -153,11 +161,16 @@ value flexbuffer_reader::read_map(reference from, unsigned depth) {
 value flexbuffer_reader::read_value(reference from, unsigned depth) {
   if (depth > detail::max_depth) throw malformed{"a dynamic value nests too deeply", from.at};
   switch (static_cast<flex_type>(from.packed_type >> 2)) {
-    case flex_type::null: return {};
-    case flex_type::boolean: return unsigned_at(from.at, from.parent_width) != 0;
-    case flex_type::integer: return signed_at(from.at, from.parent_width);
-    case flex_type::unsigned_integer: return unsigned_at(from.at, from.parent_width);
-    case flex_type::real: return real_at(from.at, from.parent_width);
+    case flex_type::null:
+      return {};
+    case flex_type::boolean:
+      return unsigned_at(from.at, from.parent_width) != 0;
+    case flex_type::integer:
+      return signed_at(from.at, from.parent_width);
+    case flex_type::unsigned_integer:
+      return unsigned_at(from.at, from.parent_width);
+    case flex_type::real:
+      return real_at(from.at, from.parent_width);
     case flex_type::string: {
       const sized_object text = object(from, 1, 0);
       return std::string(reinterpret_cast<const char*>(bytes_.data() + text.at), text.count);
@@ -167,11 +180,16 @@ value flexbuffer_reader::read_value(reference from, unsigned depth) {
       const auto octets = bytes_.subspan(blob.at, blob.count);
       return value::bytes(octets.begin(), octets.end());
     }
-    case flex_type::integers: return read_numbers<value::integers>(from);
-    case flex_type::unsigneds: return read_numbers<value::unsigneds>(from);
-    case flex_type::reals: return read_numbers<value::reals>(from);
-    case flex_type::vector: return read_array(from, depth + 1);
-    case flex_type::map: return read_map(from, depth + 1);
+    case flex_type::integers:
+      return read_numbers<value::integers>(from);
+    case flex_type::unsigneds:
+      return read_numbers<value::unsigneds>(from);
+    case flex_type::reals:
+      return read_numbers<value::reals>(from);
+    case flex_type::vector:
+      return read_array(from, depth + 1);
+    case flex_type::map:
+      return read_map(from, depth + 1);
   }
   throw malformed{"a dynamic value is of a type that Selvage never sends", from.at};
 }
@@ -181,7 +199,8 @@ value flexbuffer_reader::read() {
   if (bytes_.size() < 3) throw malformed{"too short to be a dynamic value", 0};
   const std::size_t end = bytes_.size() - 2;
   const auto width = static_cast<std::uint8_t>(bytes_[end + 1]);
-  if (width > 8 || !std::has_single_bit(width) || width > end) throw malformed{"a dynamic value's root has no valid width", end};
+  if (width > 8 || !std::has_single_bit(width) || width > end)
+    throw malformed{"a dynamic value's root has no valid width", end};
   return read_value({end - width, width, static_cast<std::uint8_t>(bytes_[end])}, 1);
 }
 

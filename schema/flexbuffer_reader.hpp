@@ -1,10 +1,11 @@
 #pragma once
-// A reader of FlexBuffers that a worker may have forged. Called by value.cpp. Reads no byte that it has not checked, and takes
-// every byte of a vector, string or key out of a budget of the buffer's own size, so that offsets which share or loop cost
-// no more than the bytes received.
+// A reader of FlexBuffers that a worker may have forged. Called by value.cpp. Reads no byte that it has not checked,
+// and takes every byte of a vector, string or key out of a budget of the buffer's own size, so that offsets which
+// share or loop cost no more than the bytes received.
 //
-// flexbuffers::Verifier of 2.0.8 is not enough: it takes a key for terminated at its first byte that is *not* zero, so that reading
-// the key may run off the buffer, and says nothing against sharing, which multiplies when copied into a tree.
+// flexbuffers::Verifier of 2.0.8 is not enough: it takes a key for terminated at its first byte that is *not* zero,
+// so that reading the key may run off the buffer, and says nothing against sharing, which multiplies when copied
+// into a tree.
 //
 // Source: https://flatbuffers.dev/flatbuffers_internals.html#flexbuffers
 
@@ -27,12 +28,12 @@ class flexbuffer_reader {
  private:
   /// A value as its parent holds it: a scalar, or an offset back to the object.
   struct reference {
-    std::size_t at;            ///< of the scalar or offset
-    std::uint8_t parent_width; ///< its bytes: 1, 2, 4 or 8
-    std::uint8_t packed_type;  ///< type in the upper six bits, log2 of the object's width in the lower two
+    std::size_t at;             ///< of the scalar or offset
+    std::uint8_t parent_width;  ///< its bytes: 1, 2, 4 or 8
+    std::uint8_t packed_type;   ///< type in the upper six bits, log2 of the object's width in the lower two
   };
   struct sized_object {
-    std::size_t at;      ///< of the first element
+    std::size_t at;  ///< of the first element
     std::size_t count;
     std::uint8_t width;  ///< bytes of one element
   };

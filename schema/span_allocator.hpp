@@ -1,6 +1,6 @@
 #pragma once
-// Lets a FlatBufferBuilder build in memory that is already there. Called by wire_writer.cpp and exception_report.cpp. Never allocates,
-// never lets the builder past its memory.
+// Lets a FlatBufferBuilder build in memory that is already there. Called by wire_writer.cpp and
+// exception_report.cpp. Never allocates, never lets the builder past its memory.
 
 #include <flatbuffers/flatbuffers.h>
 
@@ -13,7 +13,8 @@
 
 namespace selvage::schema {
 
-/// Hands out the one span, once. Give the builder out.size() as its initial size and payload_alignment as its minimal alignment.
+/// Hands out the one span, once. Give the builder out.size() as its initial size and payload_alignment as its
+/// minimal alignment.
 class span_allocator final : public flatbuffers::Allocator {
  public:
   explicit span_allocator(std::span<std::byte> out) : out_(out) {}

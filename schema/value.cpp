@@ -1,5 +1,5 @@
-// selvage::value and its way onto the wire, as FlexBuffers. Called by the codec's templates through nested_codec<value>. Never reads
-// bytes: that is flexbuffer_reader.
+// selvage::value and its way onto the wire, as FlexBuffers. Called by the codec's templates through
+// nested_codec<value>. Never reads bytes: that is flexbuffer_reader.
 
 #include <selvage/value.hpp>
 
@@ -35,7 +35,8 @@ std::size_t bound_of(const value::map& members, unsigned depth) {
   std::size_t bound = bound_of_vector(members.size(), word) + bound_of_vector(members.size(), word + 1) + 3 * word;
   for (const auto& [key, member] : members) {
     if (key.find('\0') != key.npos) {
-      throw std::invalid_argument("selvage: the key of a selvage::value holds a zero byte, where FlexBuffers would end it");
+      throw std::invalid_argument(
+          "selvage: the key of a selvage::value holds a zero byte, where FlexBuffers would end it");
     }
     bound += key.size() + 1 + bound_of(member, depth + 1);
   }
@@ -75,7 +76,9 @@ class flex_writer {
   }
 
  private:
-  void add(const value& from) { std::visit([&](const auto& part) { add_part(part); }, from.data()); }
+  void add(const value& from) {
+    std::visit([&](const auto& part) { add_part(part); }, from.data());
+  }
 
   void add_part(std::monostate) { builder_.Null(); }
   void add_part(bool truth) { builder_.Bool(truth); }

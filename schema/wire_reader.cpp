@@ -1,5 +1,6 @@
-// checked_reader on flatbuffers::Verifier: the only reader of structured bytes that a worker wrote. Called by result_codec::read
-// in the host, on a private copy. Never follows an offset that it has not checked, never allocates.
+// checked_reader on flatbuffers::Verifier: the only reader of structured bytes that a worker wrote. Called by
+// result_codec::read in the host, on a private copy. Never follows an offset that it has not checked, never
+// allocates.
 
 #include <flatbuffers/flatbuffers.h>
 
@@ -52,7 +53,8 @@ const std::byte* checked_reader::root() { return table(base_); }
 const std::byte* checked_reader::table(const std::byte* slot) {
   const std::size_t at = follow(slot);
   spend(sizeof(flatbuffers::soffset_t), at);
-  if (!Verifier(octets(base_), size_).VerifyTableStart(octets(base_ + at))) fail("a table or its vtable is out of range");
+  if (!Verifier(octets(base_), size_).VerifyTableStart(octets(base_ + at)))
+    fail("a table or its vtable is out of range");
   return base_ + at;
 }
 

@@ -1,5 +1,5 @@
-// wire_size and wire_writer on FlatBufferBuilder. Called by the codec's templates in host and worker; knows no C++ signature and
-// never allocates the buffer: it builds downward in the span it is given.
+// wire_size and wire_writer on FlatBufferBuilder. Called by the codec's templates in host and worker; knows no C++
+// signature and never allocates the buffer: it builds downward in the span it is given.
 
 #include <flatbuffers/flatbuffers.h>
 
@@ -16,8 +16,8 @@
 namespace selvage::detail {
 namespace {
 
-/// The builder's vtables are found again by a linear search, so that only this many are shared. More occur only where many
-/// optional fields are absent in many combinations; those tables then carry vtables of their own.
+/// The builder's vtables are found again by a linear search, so that only this many are shared. More occur only
+/// where many optional fields are absent in many combinations; those tables then carry vtables of their own.
 constexpr unsigned max_shared_vtables = 64;
 
 }  // namespace
@@ -96,7 +96,7 @@ extent build(std::span<std::byte> out, const void* value,
 }
 
 std::size_t wire_size::total() const {
-  constexpr std::size_t field_note = 8;                     // what the builder keeps of each field of the table in progress
+  constexpr std::size_t field_note = 8;  // what the builder keeps of each field of the table in progress
   constexpr std::size_t root = 4 + (payload_alignment - 1);  // offset and padding
   const std::size_t bytes = bytes_ + widest_table_ * field_note + root;
   if (bytes > max_table_bytes - payload_alignment) {
@@ -107,8 +107,8 @@ std::size_t wire_size::total() const {
 }
 
 void wire_size::refuse_depth() {
-  throw error(errc::payload_too_large, "the arguments or the result nest deeper than " + std::to_string(max_depth) +
-                                           " levels");
+  throw error(errc::payload_too_large,
+              "the arguments or the result nest deeper than " + std::to_string(max_depth) + " levels");
 }
 
 }  // namespace selvage::detail

@@ -38,8 +38,9 @@ void check_architecture(bpf::assembler& code, const outcomes& out) {
 #endif
 }
 
-// Jumps to out.refuse where [address, address + length) and the lane have a byte in common, or where the address lies in
-// the lane and the length is 0 (mremap then duplicates). Falls through otherwise. Both are indices of arguments.
+// Jumps to out.refuse where [address, address + length) and the lane have a byte in common, or where the address
+// lies in the lane and the length is 0 (mremap then duplicates). Falls through otherwise. Both are indices of
+// arguments.
 void refuse_overlap(bpf::assembler& code, const address_range& lane, unsigned address, unsigned length,
                     const outcomes& out) {
   const auto below_end = code.label(), below_begin = code.label(), apart = code.label();
@@ -51,24 +52,35 @@ void refuse_overlap(bpf::assembler& code, const address_range& lane, unsigned ad
   code.place(at_end).load(bpf::argument_low(address)).jump_if(compare::greater_or_equal, low(lane.end), apart);
 
   code.place(below_end).load(bpf::argument_high(address)).mask(address_high_bits);
-  code.jump_if(compare::greater, high(lane.begin), out.refuse).jump_if(compare::equal, high(lane.begin), at_begin).jump(below_begin);
+  code.jump_if(compare::greater, high(lane.begin), out.refuse)
+      .jump_if(compare::equal, high(lane.begin), at_begin)
+      .jump(below_begin);
   code.place(at_begin).load(bpf::argument_low(address)).jump_if(compare::greater_or_equal, low(lane.begin), out.refuse);
 
-  // The range starts below the lane: it reaches into it where address + length > begin. The sum cannot overflow 64 bits.
+  // The range starts below the lane: it reaches into it where address + length > begin. The sum cannot overflow 64
+  // bits.
   code.place(below_begin).load(bpf::argument_high(length)).jump_if(compare::any_bit_of, 0x80000000U, out.refuse);
   code.load(bpf::argument_low(address)).copy_to_index().load(bpf::argument_low(length)).add_index().store_scratch(0);
   code.jump_if_index(compare::greater_or_equal, no_carry).load_constant(1).jump(summed);
   code.place(no_carry).load_constant(0);
-  code.place(summed).copy_to_index().load(bpf::argument_high(address)).mask(address_high_bits).add_index().copy_to_index();
+  code.place(summed)
+      .copy_to_index()
+      .load(bpf::argument_high(address))
+      .mask(address_high_bits)
+      .add_index()
+      .copy_to_index();
   code.load(bpf::argument_high(length)).add_index();
-  code.jump_if(compare::greater, high(lane.begin), out.refuse).jump_if(compare::equal, high(lane.begin), at_sum).jump(apart);
+  code.jump_if(compare::greater, high(lane.begin), out.refuse)
+      .jump_if(compare::equal, high(lane.begin), at_sum)
+      .jump(apart);
   code.place(at_sum).load_scratch(0).jump_if(compare::greater, low(lane.begin), out.refuse);
   code.place(apart);
 }
 
 void check_futex(bpf::assembler& code, const outcomes& out) {
   code.load(bpf::argument_low(1)).mask(static_cast<std::uint32_t>(FUTEX_CMD_MASK));
-  for (const std::uint32_t operation : {FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI}) {
+  for (const std::uint32_t operation :
+       {FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI}) {
     code.jump_if(compare::equal, operation, out.refuse);
   }
   code.finish(SECCOMP_RET_ALLOW);

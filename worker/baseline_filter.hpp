@@ -1,6 +1,6 @@
 #pragma once
-// The system calls that no worker may make, whatever its permissions: those by which it could reach past its own lane, or take
-// from the host what the host must rely on (DESIGN D2).
+// The system calls that no worker may make, whatever its permissions: those by which it could reach past its own
+// lane, or take from the host what the host must rely on (DESIGN D2).
 //
 //   refused with EPERM                          because it
 //   mremap of the lane's addresses              grows or duplicates the mapping over a neighbour's lane
@@ -13,7 +13,8 @@
 //   killed
 //   another architecture's calls, x32           have numbers of their own
 //
-// Unmapping or replacing its own mappings harms only the worker, and mseal refuses that as well where the kernel has it.
+// Unmapping or replacing its own mappings harms only the worker, and mseal refuses that as well where the kernel
+// has it.
 // Called by: worker/boot.cpp. Never: looks at a path or a permission (the sandbox does, in a filter of its own).
 
 #include <cstdint>
@@ -29,8 +30,8 @@ struct address_range {
   std::uint64_t end;
 };
 
-/// Cost: a call whose arguments are not looked at is decided once, at installation (the kernel keeps a bitmap of those);
-/// futex costs about ten instructions.
+/// Cost: a call whose arguments are not looked at is decided once, at installation (the kernel keeps a bitmap of
+/// those); futex costs about ten instructions.
 [[nodiscard]] std::vector<sock_filter> baseline_filter(const address_range& lane);
 
 }  // namespace selvage::worker

@@ -1,4 +1,5 @@
-// The checklist between fork and the first task. Every step is a function above it; the list itself is boot(), at the end.
+// The checklist between fork and the first task. Every step is a function above it; the list itself is boot(), at
+// the end.
 #include "worker/boot.hpp"
 
 #include <fcntl.h>
@@ -63,7 +64,8 @@ void wire_standard_streams(int stderr_fd) {
 
 void close_other_descriptors(const seat& place, const std::vector<int>& inherit) {
   std::vector<int> kept = inherit;
-  for (const int fd : {place.read_write_fd, place.read_only_fd, place.event_fd, place.supervisor_pidfd}) kept.push_back(fd);
+  for (const int fd : {place.read_write_fd, place.read_only_fd, place.event_fd, place.supervisor_pidfd})
+    kept.push_back(fd);
   std::sort(kept.begin(), kept.end());
   base::close_all_except(kept.data(), kept.size());
 }
@@ -99,15 +101,16 @@ void take_name(unsigned lane) {
   base::check(::prctl(PR_SET_NAME, name.c_str()), "prctl(PR_SET_NAME)");
 }
 
-// Returns: false where the worker is to retire before its turn. Not through `parked`: until then the response region belongs
-// to the previous epoch, whose last words the host may be reading.
+// Returns: false where the worker is to retire before its turn. Not through `parked`: until then the response
+// region belongs to the previous epoch, whose last words the host may be reading.
 bool wait_until_open(const booted& self, std::uint64_t epoch) {
   for (;;) {
     const shm::watched_word bell = self.lane.doorbell();
     const std::uint64_t open = self.lane.open_epoch();
     if (open == epoch) return true;
     if (open > epoch) return false;  // it comes too late
-    if (self.window.orders->retire.load(std::memory_order_relaxed) == epoch) return false;  // relaxed: no data goes with it
+    if (self.window.orders->retire.load(std::memory_order_relaxed) == epoch)
+      return false;  // relaxed: no data goes with it
     shm::wait_on(*bell.word, bell.expected);
   }
 }
@@ -115,7 +118,8 @@ bool wait_until_open(const booted& self, std::uint64_t epoch) {
 }  // namespace
 
 std::optional<booted> boot(const seat& place, const settings& given) {
-  // ---- between fork and the first task, top to bottom -------------------------------------------------------------------
+  // ---- between fork and the first task, top to bottom
+  // -------------------------------------------------------------------
   //  1. A session of its own: the terminal's signals reach the host only.
   start_session();
   //  2. Signals as in a fresh process.

@@ -16,7 +16,8 @@ struct booted {
   shm::worker_lane lane;
 };
 
-/// Returns: when the lane is open and the worker has said that it is ready; nothing where it is told to retire before that.
+/// Returns: when the lane is open and the worker has said that it is ready; nothing where it is told to retire
+/// before that.
 /// Errors: whatever a step or the initializer throws: the worker is then of no use.
 [[nodiscard]] std::optional<booted> boot(const seat& place, const settings& given);
 

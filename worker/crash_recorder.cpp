@@ -19,7 +19,8 @@ namespace selvage::worker::crash_recorder {
 namespace {
 
 constexpr std::array fatal_signals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ};
-constexpr std::size_t alternate_stack_bytes = 64 * 1024;  // the unwinder takes about 10 KiB, a frame with AMX state 11 KiB
+constexpr std::size_t alternate_stack_bytes =
+    64 * 1024;  // the unwinder takes about 10 KiB, a frame with AMX state 11 KiB
 
 struct recorder {
   std::atomic<shm::crash_record*> record{nullptr};

@@ -1,9 +1,10 @@
 #pragma once
-// Writes down how this process is about to die, where the host will read it: signal, code, address and raw frames from a
-// signal handler on an alternate stack, or the status of an exit.
+// Writes down how this process is about to die, where the host will read it: signal, code, address and raw frames
+// from a signal handler on an alternate stack, or the status of an exit.
 //
-// Called by: worker/boot.cpp (install, open), worker/loop.cpp (running), worker/exit_hooks.cpp (record_exit), and by the kernel on any thread
-// of the worker. Never: allocates, locks, or touches the lane before open(), or in a child that a task forked.
+// Called by: worker/boot.cpp (install, open), worker/loop.cpp (running), worker/exit_hooks.cpp (record_exit), and
+// by the kernel on any thread of the worker. Never: allocates, locks, or touches the lane before open(), or in a
+// child that a task forked.
 //
 // The state is global because a signal handler has no other: the one place in worker/ where that is so.
 
@@ -14,8 +15,8 @@
 
 namespace selvage::worker::crash_recorder {
 
-/// Handles the signals that a fault, abort() or a broken limit raises. A thread other than the main one has no alternate
-/// stack: its stack overflow is seen in the wait status only.
+/// Handles the signals that a fault, abort() or a broken limit raises. A thread other than the main one has no
+/// alternate stack: its stack overflow is seen in the wait status only.
 /// Limits: a task that installs its own handler for one of these takes over.
 void install();
 

@@ -21,8 +21,8 @@ namespace {
 
 void on_exit_called(int status, void*) { leave(shm::crash_kind::exit, status); }
 
-// glibc hands the status to every handler of at_quick_exit as a second argument (its ef_cxa calling form), as it does for
-// on_exit; the declared type has no parameters.
+// glibc hands the status to every handler of at_quick_exit as a second argument (its ef_cxa calling form), as it
+// does for on_exit; the declared type has no parameters.
 void on_quick_exit_called(void*, int status) { leave(shm::crash_kind::quick_exit, status); }
 
 }  // namespace

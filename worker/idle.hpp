@@ -1,9 +1,9 @@
 #pragma once
-// How long a worker spins before it parks: as long as spinning pays. The budget halves whenever a spin ended in parking, and
-// grows back whenever work came in a spin, or so soon after parking that a spin would have met it.
+// How long a worker spins before it parks: as long as spinning pays. The budget halves whenever a spin ended in
+// parking, and grows back whenever work came in a spin, or so soon after parking that a spin would have met it.
 //
-// Called by: worker/loop.cpp and worker/result_writer.cpp. Never: parks (the caller knows on what), or keeps a core from a
-// process that could use it: it yields all along.
+// Called by: worker/loop.cpp and worker/result_writer.cpp. Never: parks (the caller knows on what), or keeps a core
+// from a process that could use it: it yields all along.
 // Thread-safety: none; one per thread.
 
 #include <sched.h>
@@ -19,8 +19,7 @@ namespace selvage::worker {
 
 class spinner {
  public:
-  explicit spinner(std::chrono::nanoseconds most) noexcept
-      : most_ns_(base::to_ns(most)), budget_ns_(most_ns_) {}
+  explicit spinner(std::chrono::nanoseconds most) noexcept : most_ns_(base::to_ns(most)), budget_ns_(most_ns_) {}
 
   /// Looks again and again. Returns: true once `look` does; false when the budget is spent, and then the caller parks.
   template <class Look>

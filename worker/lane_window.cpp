@@ -42,7 +42,8 @@ lane_window map_lane(const shm::geometry& shape, unsigned lane, int read_write_f
   std::byte* const base = reserve_aligned(window);
   const auto begin = reinterpret_cast<std::uintptr_t>(base);
 
-  std::byte* const requests = map_for_good(read_only_fd, shm::access::read_only, shape.request_offset(lane), request, base);
+  std::byte* const requests =
+      map_for_good(read_only_fd, shm::access::read_only, shape.request_offset(lane), request, base);
   std::byte* const responses =
       map_for_good(read_write_fd, shm::access::read_write, shape.response_offset(lane), response, base + request);
   std::byte* const orders = map_for_good(read_only_fd, shm::access::read_only, shape.supervisor_lane_offset(lane),

@@ -24,7 +24,8 @@ loop::loop(const lane_window& window, shm::worker_lane lane, const seat& place, 
       epoch_(place.epoch),
       event_fd_(place.event_fd),
       spinner_(given.spin),
-      results_(lane_, {given.response_initial_bytes, place.shape.response_arena_bytes}, given.payload_cap_bytes, given.spin),
+      results_(lane_, {given.response_initial_bytes, place.shape.response_arena_bytes}, given.payload_cap_bytes,
+               given.spin),
       call_(std::make_unique<running_call>(*this)) {}
 
 loop::~loop() = default;
@@ -67,8 +68,8 @@ void loop::serve_batch(std::uint64_t pending) {
   } while (pending != 0 && !retiring());
 }
 
-// Runs the call that was started at now_ns_. Returns: true when it is answered and is to be closed; false for a coroutine,
-// whose reply closes it.
+// Runs the call that was started at now_ns_. Returns: true when it is answered and is to be closed; false for a
+// coroutine, whose reply closes it.
 bool loop::run(unsigned slot) {
   const shm::request_header& request = lane_.request(slot);
   crash_recorder::running(lane_.response(slot).call_id);

@@ -9,7 +9,7 @@
 
 #include "schema/exception_report.hpp"
 #include "shm/segment.hpp"
-#include "worker/failure_report.hpp"
+#include "schema/describe_exception.hpp"
 
 namespace selvage::worker {
 
@@ -91,8 +91,8 @@ void result_writer::write_failure(unsigned slot, const std::exception_ptr& probl
       return write_status(slot, response_status::out_of_memory);
     } catch (...) {
     }
-    const schema::exception_report report = describe(problem);
-    const std::size_t room = std::max(schema::min_report_bytes, std::min(schema::bound(report), report_bytes));
+    const schema::exception_report report = schema::describe(problem);
+    const std::size_t room = std::max(schema::min_report_bytes, std::min(schema::bound(report), schema::report_bytes));
     const std::optional<std::uint64_t> block = room_for(slot, room);
     if (!block) return write_status(slot, response_status::exception);  // a report without words
     publish_block(slot, payload_form::table, response_status::exception, *block,
@@ -127,8 +127,8 @@ std::optional<std::uint64_t> result_writer::room_for(unsigned slot, std::size_t 
   }
 }
 
-// Grows the reserved part so that `bytes` fit behind what is in use. Returns: false at the maximum, or where the system has
-// no more shared memory.
+// Grows the reserved part so that `bytes` fit behind what is in use. Returns: false at the maximum, or where the
+// system has no more shared memory.
 bool result_writer::reserve_for(std::size_t bytes) noexcept {
   const std::size_t reserved = arena_.bytes_reserved();
   const std::optional<std::size_t> doubled = arena_.growth_for(bytes);

@@ -1,9 +1,9 @@
 #pragma once
-// Puts the answer to a call into the lane: small results into the slot's header, larger ones into the response arena, whose
-// blocks come back when the host has taken their results.
+// Puts the answer to a call into the lane: small results into the slot's header, larger ones into the response
+// arena, whose blocks come back when the host has taken their results.
 //
-// Called by: worker/loop.cpp, once for each call. Never: toggles a bit of the protocol, or fails a result that fits an empty
-// arena: it waits for the host to take others instead.
+// Called by: worker/loop.cpp, once for each call. Never: toggles a bit of the protocol, or fails a result that fits
+// an empty arena: it waits for the host to take others instead.
 // Thread-safety: none; the worker's main thread.
 
 #include <cstddef>
@@ -21,14 +21,16 @@ namespace selvage::worker {
 class result_writer {
  public:
   /// `cap`: bytes; a longer result is payload_too_large.
-  result_writer(shm::worker_lane& lane, shm::arena::limits arena, std::size_t cap, std::chrono::nanoseconds spin) noexcept
+  result_writer(shm::worker_lane& lane, shm::arena::limits arena, std::size_t cap,
+                std::chrono::nanoseconds spin) noexcept
       : lane_(lane), arena_(arena), cap_(cap), spinner_(spin) {}
 
   /// The slot was posted anew: the host has taken what it held. Cost: a test of a bit.
   void begin(unsigned slot) noexcept {
     if (shm::test(held_, slot)) release(slot);
   }
-  /// Fills status, form, place and payload of the slot's response header. An earlier answer to the same call is replaced.
+  /// Fills status, form, place and payload of the slot's response header. An earlier answer to the same call is
+  /// replaced.
   /// Blocks: while the arena is full, until the host has taken results.
   void write(unsigned slot, const detail::payload_source& result) noexcept;
   /// The same with the exception that came instead of a result.

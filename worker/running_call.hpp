@@ -75,8 +75,8 @@ class loop::running_call final : public detail::call_context, public detail::rep
     owner_.results_.write(slot_, result);
     answered_ = true;
   }
-  /// Also for what a thunk throws after it has deferred: the answer is then given through the deferred port, unless it has
-  /// been given already.
+  /// Also for what a thunk throws after it has deferred: the answer is then given through the deferred port, unless
+  /// it has been given already.
   void fail(std::exception_ptr problem) noexcept override {
     if (!deferred()) {
       owner_.results_.write_failure(slot_, problem);

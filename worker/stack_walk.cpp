@@ -60,7 +60,8 @@ void walk_frame_pointers(const registers& at, std::span<std::uint64_t> frames, s
 
 std::uint64_t program_counter(const ucontext_t& context) noexcept { return registers_of(context).program_counter; }
 
-void walk_stack(const ucontext_t& context, bool bad_jump, std::span<std::uint64_t> frames, std::uint32_t& count) noexcept {
+void walk_stack(const ucontext_t& context, bool bad_jump, std::span<std::uint64_t> frames,
+                std::uint32_t& count) noexcept {
   const registers at = registers_of(context);
   frames[0] = at.program_counter;
   count = 1;

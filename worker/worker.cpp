@@ -11,7 +11,7 @@
 #include "worker/boot.hpp"
 #include "worker/crash_recorder.hpp"
 #include "worker/exit_hooks.hpp"
-#include "worker/failure_report.hpp"
+#include "schema/describe_exception.hpp"
 #include "worker/loop.hpp"
 
 namespace selvage::worker {
@@ -24,7 +24,7 @@ void live(const seat& place, const settings& given, std::span<const detail::task
 
 // To standard error, whose tail the supervisor keeps for the host.
 void complain(const std::exception_ptr& problem) {
-  const schema::exception_report report = describe(problem);
+  const schema::exception_report report = schema::describe(problem);
   ::dprintf(STDERR_FILENO, "selvage: a worker ended outside of its calls: %s: %s\n", report.type.c_str(), report.what.c_str());
 }
 

@@ -1,9 +1,9 @@
 #pragma once
-// A worker: the process in which tasks run. Boots by a numbered checklist, maps its one lane, seals itself, says that it is
-// ready, then takes calls, runs them and replies until it is told to retire or dies.
+// A worker: the process in which tasks run. Boots by a numbered checklist, maps its one lane, seals itself, says
+// that it is ready, then takes calls, runs them and replies until it is told to retire or dies.
 //
-// Called by: start/, in a child forked by the supervisor. Never: sees another lane, returns to its caller, or runs the exit
-// handlers of the program that it was forked from.
+// Called by: start/, in a child forked by the supervisor. Never: sees another lane, returns to its caller, or runs
+// the exit handlers of the program that it was forked from.
 
 #include <chrono>
 #include <cstdint>
@@ -23,14 +23,14 @@ struct seat {
   std::uint64_t epoch = 0;
   int read_write_fd = -1;
   int read_only_fd = -1;
-  int event_fd = -1;             ///< the host writes here while `parked` says `event`
-  int stderr_fd = -1;            ///< becomes fd 2; -1 leaves it
-  int supervisor_pidfd = -1;     ///< to see that the parent still lives once its death signal is asked for
+  int event_fd = -1;          ///< the host writes here while `parked` says `event`
+  int stderr_fd = -1;         ///< becomes fd 2; -1 leaves it
+  int supervisor_pidfd = -1;  ///< to see that the parent still lives once its death signal is asked for
 };
 
 /// How a worker's process ends by itself outside of its calls; 0 after it has retired.
-inline constexpr int exit_unfit = 70;      ///< a step of the boot, the initializer or the finalizer failed: stderr says why
-inline constexpr int exit_orphaned = 71;   ///< the supervisor was gone before the boot was done
+inline constexpr int exit_unfit = 70;  ///< a step of the boot, the initializer or the finalizer failed: stderr says why
+inline constexpr int exit_orphaned = 71;  ///< the supervisor was gone before the boot was done
 
 struct settings {
   std::uint64_t response_initial_bytes = 0;  ///< of the response arena, reserved at the first use

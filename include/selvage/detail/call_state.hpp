@@ -40,7 +40,7 @@ enum class call_phase : std::uint32_t {
 };
 
 /// Where the pool has the call. Under the pool's lock.
-enum class call_place : std::uint8_t { nowhere, queued, claimed, posted, settled };
+enum class call_place : std::uint8_t { nowhere, queued, queued_inline, claimed, posted, running_inline, settled };
 
 /// Aborts the call when its stop token is triggered.
 struct stop_trigger {
@@ -88,6 +88,8 @@ class call_state {
   std::uint64_t view_bytes = 0;         ///< pinned by in_place
   std::shared_ptr<void> keeps_pool;     ///< in_place only: the mapping must outlive the view
   kept_payload kept;
+  std::atomic<std::uint64_t> abort_word{0};  ///< the inline lane's abort signal: raised when 1
+  std::atomic<std::uint32_t> abort_bell{0};
   std::function<void()> on_settled;     ///< run once by the pool's helper thread
   std::optional<std::stop_callback<stop_trigger>> stop;
 };

@@ -1,5 +1,5 @@
-// Unwraps nested exceptions for failure_report.hpp.
-#include "worker/failure_report.hpp"
+// Unwraps nested exceptions for describe_exception.hpp.
+#include "schema/describe_exception.hpp"
 
 #include <cxxabi.h>
 
@@ -9,7 +9,7 @@
 #include <string_view>
 #include <typeinfo>
 
-namespace selvage::worker {
+namespace selvage::schema {
 namespace {
 
 constexpr std::size_t longest_type = 512;
@@ -49,9 +49,9 @@ layer peel(const std::exception_ptr& problem) {
 
 }  // namespace
 
-schema::exception_report describe(const std::exception_ptr& problem) {
+exception_report describe(const std::exception_ptr& problem) {
   layer outermost = peel(problem);
-  schema::exception_report report = {std::move(outermost.type), std::move(outermost.what), {}};
+  exception_report report = {std::move(outermost.type), std::move(outermost.what), {}};
   for (std::exception_ptr cause = outermost.cause; cause && report.causes.size() < most_causes;) {
     layer next = peel(cause);
     std::string text = next.what.empty() ? next.type : next.type + ": " + next.what;
@@ -62,4 +62,4 @@ schema::exception_report describe(const std::exception_ptr& problem) {
   return report;
 }
 
-}  // namespace selvage::worker
+}  // namespace selvage::schema
