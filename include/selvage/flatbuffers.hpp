@@ -1,6 +1,6 @@
 #pragma once
-// The user's own FlatBuffers tables as parameters and results: opt in by including this header, which includes FlatBuffers. The task
-// reads the table in place; the host gets an owning, verified buffer.
+// The user's own FlatBuffers tables as parameters and results: opt in by including this header, which includes
+// FlatBuffers. The task reads the table in place; the host gets an owning, verified buffer.
 //
 //   // schema: table Scene { name:string; objects:[Object]; }   root_type Scene;
 //   const auto measure = selvage::task("measure", [](const Scene& scene) { return scene.objects()->size(); });
@@ -13,8 +13,8 @@
 // A parameter declared as `const Scene&` or `const Scene*` (never null) takes a selvage::table<Scene>.
 //
 // Thread-safety: a const table may be read by any number of threads.
-// Limits: 64 levels of nesting and 2 GiB. FlatBuffers 2.0.8 verifies a nested_flatbuffer field with limits of its own; a type
-// that nests itself that way has no limit of depth, so do not take one from an untrusted worker.
+// Limits: 64 levels of nesting and 2 GiB. FlatBuffers 2.0.8 verifies a nested_flatbuffer field with limits of its
+// own; a type that nests itself that way has no limit of depth, so do not take one from an untrusted worker.
 
 #include <flatbuffers/flatbuffers.h>
 
@@ -37,7 +37,8 @@ namespace selvage {
 
 /// Types that flatc generates for tables.
 template <class T>
-concept generated_table = std::is_base_of_v<flatbuffers::Table, T> && requires(const T& t, flatbuffers::Verifier& verifier) {
+concept generated_table = std::is_base_of_v<flatbuffers::Table, T> &&
+    requires(const T& t, flatbuffers::Verifier& verifier) {
   { t.Verify(verifier) } -> std::same_as<bool>;
 };
 
@@ -73,7 +74,8 @@ class table {
   [[nodiscard]] static table view(std::span<const std::byte> bytes) { return table(nullptr, bytes); }
 
   table(const table& other)
-      : table(other.owner_ == nullptr && !other.bytes_.empty() ? own(other.bytes_) : table(other.owner_, other.bytes_)) {}
+      : table(other.owner_ == nullptr && !other.bytes_.empty() ? own(other.bytes_)
+                                                               : table(other.owner_, other.bytes_)) {}
   table(table&& other) noexcept : owner_(std::move(other.owner_)), bytes_(std::exchange(other.bytes_, {})) {}
   table& operator=(table other) noexcept {
     owner_ = std::move(other.owner_);
@@ -89,7 +91,8 @@ class table {
   [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
  private:
-  table(std::shared_ptr<const void> owner, std::span<const std::byte> bytes) : owner_(std::move(owner)), bytes_(bytes) {}
+  table(std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
+      : owner_(std::move(owner)), bytes_(bytes) {}
 
   static table own(std::span<const std::byte> bytes) {
     auto owner = std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());

@@ -1,13 +1,14 @@
 #pragma once
-// Dynamic data: a value whose type is known only when the program runs, as a parameter or result of a task or as a part of either.
-// It travels as a FlexBuffer, bit for bit; a worker's bytes are checked before the host believes them.
+// Dynamic data: a value whose type is known only when the program runs, as a parameter or result of a task or as a
+// part of either. It travels as a FlexBuffer, bit for bit; a worker's bytes are checked before the host believes
+// them.
 //
 //   selvage::value request = selvage::value::map{{"width", 640}, {"tags", selvage::value::array{"fast", true}}};
 //   if (const auto* width = request["width"].get_if<std::int64_t>()) resize(*width);
 //
 // Thread-safety: as std::vector: any number of readers, or one writer.
-// Limits: 64 levels of nesting, 2 GiB encoded, no zero byte in a map's keys (FlexBuffers end keys there). What exceeds them is refused
-// when it is sent.
+// Limits: 64 levels of nesting, 2 GiB encoded, no zero byte in a map's keys (FlexBuffers end keys there). What
+// exceeds them is refused when it is sent.
 
 #include <concepts>
 #include <cstddef>
@@ -29,10 +30,10 @@ namespace selvage {
 class value {
  public:
   using bytes = std::vector<std::byte>;
-  using integers = std::vector<std::int64_t>;     ///< a typed vector: its elements take 8 bytes each
-  using unsigneds = std::vector<std::uint64_t>;   ///< the same
-  using reals = std::vector<double>;              ///< the same
-  using array = std::vector<value>;               ///< of anything
+  using integers = std::vector<std::int64_t>;    ///< a typed vector: its elements take 8 bytes each
+  using unsigneds = std::vector<std::uint64_t>;  ///< the same
+  using reals = std::vector<double>;             ///< the same
+  using array = std::vector<value>;              ///< of anything
   using map = std::map<std::string, value, std::less<>>;
   /// All that a value can be; std::monostate is null.
   using variant = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, bytes, integers,
@@ -44,8 +45,7 @@ class value {
   value(Bool truth) : data_(truth) {}
   /// Signed and unsigned stay apart: 1 and 1u are different values.
   template <std::integral Number>
-    requires(!std::same_as<Number, bool> && sizeof(Number) <= 8)
-  value(Number number) {
+  requires(!std::same_as<Number, bool> && sizeof(Number) <= 8) value(Number number) {
     if constexpr (std::is_signed_v<Number>) {
       data_ = static_cast<std::int64_t>(number);
     } else {

@@ -1,4 +1,5 @@
-// The bound that a source promises is never below what is written, and not wastefully above: thousands of random shapes.
+// The bound that a source promises is never below what is written, and not wastefully above: thousands of random
+// shapes.
 
 #include <algorithm>
 #include <cstdint>
@@ -41,16 +42,35 @@ class shape_maker {
   shape make(unsigned depth = 0) {
     shape made;
     switch (below(depth < 5 ? 10 : 6)) {
-      case 0: break;
-      case 1: made.core = chance(); break;
-      case 2: made.core = static_cast<std::int8_t>(below(256)); break;
-      case 3: made.core = static_cast<double>(below(1000)) / 3; break;
-      case 4: made.core = text(); break;
-      case 5: made.core = std::vector<std::byte>(below(50)); break;
-      case 6: made.core = list(depth); break;
-      case 7: made.core = map(depth); break;
-      case 8: made.core = vertex{1, 2, 3, static_cast<std::uint8_t>(below(256))}; break;
-      default: made.core = std::array<double, 40>{}; break;
+      case 0:
+        break;
+      case 1:
+        made.core = chance();
+        break;
+      case 2:
+        made.core = static_cast<std::int8_t>(below(256));
+        break;
+      case 3:
+        made.core = static_cast<double>(below(1000)) / 3;
+        break;
+      case 4:
+        made.core = text();
+        break;
+      case 5:
+        made.core = std::vector<std::byte>(below(50));
+        break;
+      case 6:
+        made.core = list(depth);
+        break;
+      case 7:
+        made.core = map(depth);
+        break;
+      case 8:
+        made.core = vertex{1, 2, 3, static_cast<std::uint8_t>(below(256))};
+        break;
+      default:
+        made.core = std::array<double, 40>{};
+        break;
     }
     if (chance()) made.a = static_cast<std::int16_t>(below(65536));
     if (chance()) made.b = random_();
@@ -106,7 +126,8 @@ TEST(codec_bound, every_length_of_text_and_bytes_fits) {
   for (std::size_t length = 0; length < 300; ++length) {
     for (const unsigned fields : {1u, 2u, 3u}) {
       const std::string text(length, 'x');
-      encode_arguments<std::string, std::vector<double>, std::uint8_t>(text, std::vector<double>(fields), std::uint8_t{1});
+      encode_arguments<std::string, std::vector<double>, std::uint8_t>(text, std::vector<double>(fields),
+                                                                       std::uint8_t{1});
       encode_result<std::vector<std::string>>(std::vector<std::string>(fields, text));
       encode_result<std::tuple<std::uint8_t, std::string, double>>({std::uint8_t{1}, text, 2.0});
     }
@@ -151,8 +172,11 @@ TEST(codec_bound, many_absent_fields_in_many_combinations_stay_linear) {
   };
   std::vector<row> rows;
   for (unsigned bits = 0; bits < 1024; ++bits) {
-    const auto field = [bits](unsigned i) { return bits >> i & 1 ? std::optional<int>(static_cast<int>(i)) : std::nullopt; };
-    rows.push_back({field(0), field(1), field(2), field(3), field(4), field(5), field(6), field(7), field(8), field(9), {}});
+    const auto field = [bits](unsigned i) {
+      return bits >> i & 1 ? std::optional<int>(static_cast<int>(i)) : std::nullopt;
+    };
+    rows.push_back(
+        {field(0), field(1), field(2), field(3), field(4), field(5), field(6), field(7), field(8), field(9), {}});
   }
   expect_bit_exact(rows);
 }

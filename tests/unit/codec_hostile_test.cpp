@@ -1,4 +1,5 @@
-// What a lying worker may write: every wrong byte ends in a value or in words, never in a crash, a hang or a flood of memory.
+// What a lying worker may write: every wrong byte ends in a value or in words, never in a crash, a hang or a flood
+// of memory.
 
 #include <algorithm>
 #include <chrono>
@@ -156,7 +157,8 @@ TEST(codec_hostile, offsets_that_share_one_large_object_are_refused) {
   put<std::uint32_t>(bytes, 20, count);
   for (std::size_t i = 0; i < count; ++i) put(bytes, 24 + 4 * i, static_cast<std::uint32_t>(text_at - (24 + 4 * i)));
   put<std::uint32_t>(bytes, text_at, length);
-  // The vtable (at 16) says: 6 bytes, table of 8 bytes, field 0 at 4. Its last entry shares bytes 20-21 with the count, so move it.
+  // The vtable (at 16) says: 6 bytes, table of 8 bytes, field 0 at 4. Its last entry shares bytes 20-21 with the
+  // count, so move it.
   std::vector<std::byte> with_vtable(bytes.size() + 16);
   std::copy(bytes.begin(), bytes.end(), with_vtable.begin());
   const std::size_t vtable = (bytes.size() + 7) / 8 * 8;
@@ -185,12 +187,12 @@ TEST(codec_hostile, a_count_of_billions_is_refused_before_anything_is_allocated)
 TEST(codec_hostile, a_table_that_contains_itself_is_refused) {
   // node { value, children }: the one child is the table itself.
   std::vector<std::byte> bytes(64);
-  put<std::uint32_t>(bytes, 0, 16);                           // root -> the payload's table at 16
-  put<std::int32_t>(bytes, 16, 16 - 48);                      // its vtable at 48
-  put<std::uint32_t>(bytes, 20, 4);                           // field 0 -> node at 24
-  put<std::int32_t>(bytes, 24, 24 - 56);                      // its vtable at 56
-  put<std::uint32_t>(bytes, 28, 7);                           // value
-  put<std::uint32_t>(bytes, 32, 4);                           // children -> vector at 36
+  put<std::uint32_t>(bytes, 0, 16);       // root -> the payload's table at 16
+  put<std::int32_t>(bytes, 16, 16 - 48);  // its vtable at 48
+  put<std::uint32_t>(bytes, 20, 4);       // field 0 -> node at 24
+  put<std::int32_t>(bytes, 24, 24 - 56);  // its vtable at 56
+  put<std::uint32_t>(bytes, 28, 7);       // value
+  put<std::uint32_t>(bytes, 32, 4);       // children -> vector at 36
   put<std::uint32_t>(bytes, 36, 1);
   put<std::uint32_t>(bytes, 40, static_cast<std::uint32_t>(-16));  // element -> 24 again
   for (const std::size_t vtable : {48u, 56u}) {

@@ -1,4 +1,5 @@
-// The wire really is FlatBuffers: what the codec writes, flatc's generated code verifies and reads, and the other way round.
+// The wire really is FlatBuffers: what the codec writes, flatc's generated code verifies and reads, and the other
+// way round.
 
 #include <cmath>
 #include <cstddef>
@@ -44,13 +45,13 @@ bool verify(const std::vector<std::byte>& bytes) {
 TEST(codec_interop, generated_code_reads_what_the_codec_writes) {
   using choice = std::variant<int, std::string>;
   using entries = std::map<std::string, int>;
-  const encoded bytes =
-      encode_arguments<int, std::string_view, std::span<const std::byte>, gapped, std::vector<line>, std::optional<double>,
-                       std::optional<double>, choice, entries, std::vector<std::string>, std::vector<std::optional<int>>>(
-          7, "text", std::vector<std::byte>{std::byte{1}, std::byte{2}}, gapped{'c', 3, true, {4, 5}},
-          std::vector<line>{{"one", {{1, 2}, {3, 4}}}, {"", {}}}, std::optional<double>(-0.0), std::optional<double>(),
-          choice("chosen"), entries{{"a", 1}, {"b", 0}}, std::vector<std::string>{"x", "y"},
-          std::vector<std::optional<int>>{5, std::nullopt});
+  const encoded bytes = encode_arguments<int, std::string_view, std::span<const std::byte>, gapped, std::vector<line>,
+                                         std::optional<double>, std::optional<double>, choice, entries,
+                                         std::vector<std::string>, std::vector<std::optional<int>>>(
+      7, "text", std::vector<std::byte>{std::byte{1}, std::byte{2}}, gapped{'c', 3, true, {4, 5}},
+      std::vector<line>{{"one", {{1, 2}, {3, 4}}}, {"", {}}}, std::optional<double>(-0.0), std::optional<double>(),
+      choice("chosen"), entries{{"a", 1}, {"b", 0}}, std::vector<std::string>{"x", "y"},
+      std::vector<std::optional<int>>{5, std::nullopt});
   ASSERT_TRUE(verify<interop::Arguments>(bytes.bytes));
   const auto* const read = flatbuffers::GetRoot<interop::Arguments>(bytes.bytes.data());
   EXPECT_EQ(read->number(), 7);

@@ -93,11 +93,11 @@ TEST(codec_parameter, strings_bytes_and_spans_are_read_in_place) {
 TEST(codec_parameter, views_within_containers_are_views_of_the_payload) {
   const std::vector<std::string_view> names{"one", "", "three"};
   const encoded bytes = encode_arguments<const std::vector<std::string_view>&>(names);
-  arguments_codec<const std::vector<std::string_view>&>::invoke(
-      bytes.view(), [&](const std::vector<std::string_view>& back) {
-        EXPECT_EQ(back, names);
-        EXPECT_TRUE(within(back[2].data(), bytes));
-      });
+  arguments_codec<const std::vector<std::string_view>&>::invoke(bytes.view(),
+                                                                [&](const std::vector<std::string_view>& back) {
+                                                                  EXPECT_EQ(back, names);
+                                                                  EXPECT_TRUE(within(back[2].data(), bytes));
+                                                                });
 }
 
 TEST(codec_parameter, a_span_of_strings_is_decoded_for_the_task) {

@@ -145,8 +145,9 @@ TEST(codec, every_integer_keeps_its_smallest_and_largest_value) {
 }
 
 TEST(codec, nans_infinities_and_negative_zero_keep_every_bit) {
-  for (const std::uint64_t bits : std::initializer_list<std::uint64_t>{0x7ff8000000000000u, 0x7ff0000000000001u, 0xfff8dead0000beefu, 0x7ff0000000000000u,
-                                   0xfff0000000000000u, 0x8000000000000000u, 0x0000000000000001u, 0x8000000000000001u}) {
+  for (const std::uint64_t bits : std::initializer_list<std::uint64_t>{
+           0x7ff8000000000000u, 0x7ff0000000000001u, 0xfff8dead0000beefu, 0x7ff0000000000000u, 0xfff0000000000000u,
+           0x8000000000000000u, 0x0000000000000001u, 0x8000000000000001u}) {
     const auto number = std::bit_cast<double>(bits);
     EXPECT_EQ(std::bit_cast<std::uint64_t>(round_trip_result<double>(number)), bits);
     expect_bit_exact(std::vector<double>{number});
@@ -154,8 +155,9 @@ TEST(codec, nans_infinities_and_negative_zero_keep_every_bit) {
     expect_bit_exact(std::tuple<double, std::string>(number, "x"));
     expect_bit_exact(std::variant<int, double>(number));
     EXPECT_EQ(std::bit_cast<std::uint64_t>(*round_trip_result<std::optional<double>>(number)), bits);
-    EXPECT_EQ(std::bit_cast<std::uint64_t>(std::get<0>(round_trip_result<std::tuple<double, std::string>>({number, "x"}))),
-              bits);
+    EXPECT_EQ(
+        std::bit_cast<std::uint64_t>(std::get<0>(round_trip_result<std::tuple<double, std::string>>({number, "x"}))),
+        bits);
   }
 }
 
@@ -167,7 +169,8 @@ TEST(codec, a_value_equal_to_its_default_is_not_dropped) {
 }
 
 TEST(codec, text_is_bytes_and_carried_untouched) {
-  for (const std::string& text : {""s, "\0"s, "a\0b"s, "\xff\xfe"s, "\xc3\xa4 \xe2\x82\xac \xf0\x9f\xa7\xb5"s, std::string(1'000'000, 'x')}) {
+  for (const std::string& text :
+       {""s, "\0"s, "a\0b"s, "\xff\xfe"s, "\xc3\xa4 \xe2\x82\xac \xf0\x9f\xa7\xb5"s, std::string(1'000'000, 'x')}) {
     EXPECT_EQ(round_trip_result<std::string>(text), text);
     EXPECT_EQ(round_trip_argument<std::string>(text), text);
     EXPECT_EQ(round_trip_result<std::vector<std::string>>({text, text}), (std::vector<std::string>{text, text}));
@@ -184,9 +187,9 @@ TEST(codec, an_aggregate_of_every_kind_of_member_survives) {
 
 TEST(codec, every_alternative_of_a_variant_survives) {
   using choice = std::variant<std::monostate, bool, std::string, std::vector<int>, std::optional<std::string>, point>;
-  for (const choice& value : {choice(), choice(true), choice("text"s), choice(std::vector<int>{1}),
-                              choice(std::in_place_index<4>, std::nullopt), choice(std::in_place_index<4>, "x"),
-                              choice(point{1, 2})}) {
+  for (const choice& value :
+       {choice(), choice(true), choice("text"s), choice(std::vector<int>{1}),
+        choice(std::in_place_index<4>, std::nullopt), choice(std::in_place_index<4>, "x"), choice(point{1, 2})}) {
     EXPECT_EQ(round_trip_result<choice>(value), value);
     EXPECT_EQ(round_trip_argument<choice>(value), value);
   }
@@ -239,7 +242,8 @@ TEST(codec, the_gaps_of_a_struct_show_nothing_of_the_senders_memory) {
     value.where = {2, 3};
   }
   EXPECT_EQ(encode_result<gapped>(values[0]).bytes, encode_result<gapped>(values[1]).bytes);
-  EXPECT_EQ(encode_result<std::vector<gapped>>({values[0]}).bytes, encode_result<std::vector<gapped>>({values[1]}).bytes);
+  EXPECT_EQ(encode_result<std::vector<gapped>>({values[0]}).bytes,
+            encode_result<std::vector<gapped>>({values[1]}).bytes);
 }
 
 node chain(unsigned depth) {

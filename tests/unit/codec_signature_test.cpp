@@ -34,12 +34,23 @@ struct options {
 
 TEST(codec_signature, differs_by_result_parameters_their_order_and_number) {
   const std::uint64_t hashes[] = {
-      signature_hash<void>(),          signature_hash<int>(),         signature_hash<int, int>(),
-      signature_hash<int, int, int>(), signature_hash<void, int>(),   signature_hash<int, unsigned>(),
-      signature_hash<int, double, int>(), signature_hash<int, int, double>(), signature_hash<one>(),
-      signature_hash<two>(),           signature_hash<node>(),        signature_hash<std::vector<one>>(),
-      signature_hash<int, std::string_view>(), signature_hash<int, std::string>(), signature_hash<int, const std::string&>(),
-      signature_hash<before::options>(), signature_hash<std::vector<node>>(),
+      signature_hash<void>(),
+      signature_hash<int>(),
+      signature_hash<int, int>(),
+      signature_hash<int, int, int>(),
+      signature_hash<void, int>(),
+      signature_hash<int, unsigned>(),
+      signature_hash<int, double, int>(),
+      signature_hash<int, int, double>(),
+      signature_hash<one>(),
+      signature_hash<two>(),
+      signature_hash<node>(),
+      signature_hash<std::vector<one>>(),
+      signature_hash<int, std::string_view>(),
+      signature_hash<int, std::string>(),
+      signature_hash<int, const std::string&>(),
+      signature_hash<before::options>(),
+      signature_hash<std::vector<node>>(),
   };
   for (const std::uint64_t& left : hashes) {
     for (const std::uint64_t& right : hashes) EXPECT_EQ(left == right, &left == &right);

@@ -1,5 +1,6 @@
 #pragma once
-// What the codec's tests share: a place for payloads that shows every byte written beside it, and round trips through it.
+// What the codec's tests share: a place for payloads that shows every byte written beside it, and round trips
+// through it.
 
 #include <gtest/gtest.h>
 

@@ -60,9 +60,9 @@ TEST(value, every_kind_survives_alone_and_together) {
 }
 
 TEST(value, integers_and_reals_keep_every_bit) {
-  for (const std::int64_t number : {std::numeric_limits<std::int64_t>::min(), std::int64_t{-129}, std::int64_t{-128},
-                                    std::int64_t{127}, std::int64_t{128}, std::int64_t{65535},
-                                    std::numeric_limits<std::int64_t>::max()}) {
+  for (const std::int64_t number :
+       {std::numeric_limits<std::int64_t>::min(), std::int64_t{-129}, std::int64_t{-128}, std::int64_t{127},
+        std::int64_t{128}, std::int64_t{65535}, std::numeric_limits<std::int64_t>::max()}) {
     EXPECT_EQ(round_trip_result<value>(number), value(number));
     EXPECT_EQ(round_trip_result<value>(value::array{number, 0.1, nullptr}), (value::array{number, 0.1, nullptr}));
     EXPECT_EQ(round_trip_result<value>(static_cast<std::uint64_t>(number)), value(static_cast<std::uint64_t>(number)));
@@ -112,16 +112,26 @@ TEST(value, a_key_with_a_zero_byte_is_refused_by_the_sender) {
 value random_value(std::mt19937_64& random, unsigned depth) {
   const auto below = [&](std::size_t limit) { return static_cast<std::size_t>(random() % limit); };
   switch (below(depth == 0 ? 10 : 12)) {
-    case 0: return {};
-    case 1: return below(2) == 0;
-    case 2: return static_cast<std::int64_t>(random() >> below(64));
-    case 3: return random() >> below(64);
-    case 4: return std::bit_cast<double>(random());
-    case 5: return std::string(below(300), 'x');
-    case 6: return value::bytes(below(300));
-    case 7: return value::integers(below(9), -7);
-    case 8: return value::unsigneds(below(9), 7);
-    case 9: return value::reals(below(9), 0.5);
+    case 0:
+      return {};
+    case 1:
+      return below(2) == 0;
+    case 2:
+      return static_cast<std::int64_t>(random() >> below(64));
+    case 3:
+      return random() >> below(64);
+    case 4:
+      return std::bit_cast<double>(random());
+    case 5:
+      return std::string(below(300), 'x');
+    case 6:
+      return value::bytes(below(300));
+    case 7:
+      return value::integers(below(9), -7);
+    case 8:
+      return value::unsigneds(below(9), 7);
+    case 9:
+      return value::reals(below(9), 0.5);
     case 10: {
       value::array made;
       for (std::size_t i = below(6); i > 0; --i) made.push_back(random_value(random, depth - 1));
@@ -129,7 +139,8 @@ value random_value(std::mt19937_64& random, unsigned depth) {
     }
     default: {
       value::map made;
-      for (std::size_t i = below(6); i > 0; --i) made[std::string(below(20), static_cast<char>(1 + below(255)))] = random_value(random, depth - 1);
+      for (std::size_t i = below(6); i > 0; --i)
+        made[std::string(below(20), static_cast<char>(1 + below(255)))] = random_value(random, depth - 1);
       return made;
     }
   }
@@ -179,11 +190,12 @@ std::string refusal(std::vector<std::uint8_t> flex) {
 }
 
 TEST(value, a_key_that_nothing_terminates_is_refused) {
-  // A map of one null under the key "kk...", with no zero byte anywhere behind it: what flexbuffers::Verifier lets through.
-  const std::vector<std::uint8_t> flex{'k',           // the key
-                                       1, 2,          // keys: one, 2 back
-                                       1, 1,          // offset to the keys (1 back), their width
-                                       1, 9, 4, 9 << 2 | 0, 1};
+  // A map of one null under the key "kk...", with no zero byte anywhere behind it: what flexbuffers::Verifier lets
+  // through.
+  const std::vector<std::uint8_t> flex{'k',     // the key
+                                       1,   2,  // keys: one, 2 back
+                                       1,   1,  // offset to the keys (1 back), their width
+                                       1,   9, 4, 9 << 2 | 0, 1};
   EXPECT_NE(refusal(flex), "");
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// The members of a plain aggregate, without a line of code from the user: the one public header that includes Boost.PFR (why:
-// docs/adr/0002-pfr-in-a-public-header.md). Called by codec_types.hpp. Never meets an aggregate that PFR would miscount:
-// base classes and C array members are found here first.
+// The members of a plain aggregate, without a line of code from the user: the one public header that includes
+// Boost.PFR (why: docs/adr/0002-pfr-in-a-public-header.md). Called by codec_types.hpp. Never meets an aggregate that
+// PFR would miscount: base classes and C array members are found here first.
 
 #include <cstddef>
 #include <type_traits>
@@ -31,14 +31,15 @@ struct any_initialiser {
 template <class T>
 struct base_initialiser {
   template <class Base>
-    requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>)
-  operator Base() const noexcept {
+  requires(std::is_base_of_v<Base, T> && !std::is_same_v<Base, T>) operator Base() const noexcept {
     __builtin_unreachable();
   }
 };
 
 template <class T>
-concept has_base_class = requires { T{base_initialiser<T>{}}; };
+concept has_base_class = requires {
+  T{base_initialiser<T>{}};
+};
 
 template <class T, std::size_t... I>
 consteval bool takes(std::index_sequence<I...>) {
@@ -58,8 +59,9 @@ consteval std::size_t count_initialisers() {
   }
 }
 
-/// How many initialisers the aggregate T takes, max_members + 1 for any more. boost::pfr::tuple_size says the same, but makes g++ 12
-/// fail ("internal compiler error: in check_noexcept_r") for a member like std::array<std::string, 2>.
+/// How many initialisers the aggregate T takes, max_members + 1 for any more. boost::pfr::tuple_size says the same,
+/// but makes g++ 12 fail ("internal compiler error: in check_noexcept_r") for a member like std::array<std::string,
+/// 2>.
 template <class T>
 inline constexpr std::size_t member_count =
     count_initialisers<T, 0, (sizeof(T) < max_members ? sizeof(T) : max_members + 1) + 1>();
@@ -69,16 +71,18 @@ consteval bool one_initialiser_is_one_member(std::index_sequence<Before...>, std
   return requires { T{any_initialiser{Before}..., {}, any_initialiser{After}...}; };
 }
 
-/// Whether T has a C array among its members. Braces may be left out around an array's elements, so that an array counts as
-/// many members as it has elements; with `{}` in its place the others are too many. Also true of a member that cannot
-/// be initialised by `{}`.
+/// Whether T has a C array among its members. Braces may be left out around an array's elements, so that an array
+/// counts as many members as it has elements; with `{}` in its place the others are too many. Also true of a member
+/// that cannot be initialised by `{}`.
 template <class T>
 consteval bool has_array_member() {
   constexpr std::size_t count = member_count<T>;
   return ![]<std::size_t... I>(std::index_sequence<I...>) {
-    return (one_initialiser_is_one_member<T>(std::make_index_sequence<I>{}, std::make_index_sequence<count - 1 - I>{}) &&
-            ...);
-  }(std::make_index_sequence<count>{});
+    return (
+        one_initialiser_is_one_member<T>(std::make_index_sequence<I>{}, std::make_index_sequence<count - 1 - I>{}) &&
+        ...);
+  }
+  (std::make_index_sequence<count>{});
 }
 
 /// References to all members. Boost.PFR's own get() would count them first: see member_count.
@@ -93,15 +97,13 @@ constexpr const auto& member(const T& aggregate) {
 }
 
 template <std::size_t I, class T>
-using member_type =
-    std::remove_const_t<std::remove_reference_t<decltype(member<I>(std::declval<const T&>()))>>;
+using member_type = std::remove_const_t<std::remove_reference_t<decltype(member<I>(std::declval<const T&>()))>>;
 
 /// Whether one of the members is a C array of one element, which is counted rightly but cannot be returned.
 template <class T>
 consteval bool has_array_of_one() {
-  return []<std::size_t... I>(std::index_sequence<I...>) {
-    return (std::is_array_v<member_type<I, T>> || ...);
-  }(std::make_index_sequence<member_count<T>>{});
+  return []<std::size_t... I>(std::index_sequence<I...>) { return (std::is_array_v<member_type<I, T>> || ...); }
+  (std::make_index_sequence<member_count<T>>{});
 }
 
 }  // namespace selvage::detail

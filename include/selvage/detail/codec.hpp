@@ -1,6 +1,7 @@
 #pragma once
-// The codec: a task's parameters and result between C++ values and the bytes of a payload. Called by the pool (arguments out,
-// result in) and by the worker (arguments in, result out). Knows no pool, no process and no shared memory.
+// The codec: a task's parameters and result between C++ values and the bytes of a payload. Called by the pool
+// (arguments out, result in) and by the worker (arguments in, result out). Knows no pool, no process and no shared
+// memory.
 //
 // Thread-safety: everything here is stateless.
 //
@@ -61,7 +62,8 @@ consteval payload_form form_of() {
   if constexpr (sizeof...(Values) == 0) {
     return payload_form::none;
   } else if constexpr ((is_fixed<Values>() && ...)) {
-    return fixed_layout<Values...>::lay_out().shape.size <= max_fixed_payload ? payload_form::fixed : payload_form::table;
+    return fixed_layout<Values...>::lay_out().shape.size <= max_fixed_payload ? payload_form::fixed
+                                                                              : payload_form::table;
   } else {
     return sizeof...(Values) == 1 && (is_flat<Values>() && ...) ? payload_form::flat : payload_form::table;
   }
@@ -109,20 +111,22 @@ struct arguments_codec {
   /// Ownership: the result borrows from the arguments, and holds what had to be converted.
   template <class... A>
   [[nodiscard]] static auto hold(const A&... a) {
-    static_assert(sizeof...(A) == sizeof...(P), "selvage: the call has not as many arguments as the task has parameters");
+    static_assert(sizeof...(A) == sizeof...(P),
+                  "selvage: the call has not as many arguments as the task has parameters");
     return std::tuple<decltype(detail::hold<P>(a))...>(detail::hold<P>(a)...);
   }
 
   /// Returns: values that borrow nothing; rvalues are moved.
   template <class... A>
   [[nodiscard]] static values own(A&&... a) {
-    static_assert(sizeof...(A) == sizeof...(P), "selvage: the call has not as many arguments as the task has parameters");
+    static_assert(sizeof...(A) == sizeof...(P),
+                  "selvage: the call has not as many arguments as the task has parameters");
     return values(detail::own<P>(std::forward<A>(a))...);
   }
 
   /// `Held`: what hold() returned, or `values`.
-  /// Errors: selvage::error payload_too_large (2 GiB, or nested deeper than 64 levels), std::invalid_argument for a variant
-  /// without a value or a selvage::value whose map has a key with a zero byte.
+  /// Errors: selvage::error payload_too_large (2 GiB, or nested deeper than 64 levels), std::invalid_argument for a
+  /// variant without a value or a selvage::value whose map has a key with a zero byte.
   /// Ownership: borrows `held`, and what it borrows.
   template <class... Held>
   [[nodiscard]] static payload_source source(const std::tuple<Held...>& held) {
@@ -207,8 +211,8 @@ struct host_result<R&> : host_result<std::remove_cv_t<R>> {};
 template <class R>
 struct host_result<R&&> : host_result<std::remove_cv_t<R>> {};
 
-/// The result of a task, as declared. A result may be a string_view or a span, but may not contain one within another type: the
-/// host's counterpart of such a type could not be named for aggregates, so it is refused for all.
+/// The result of a task, as declared. A result may be a string_view or a span, but may not contain one within
+/// another type: the host's counterpart of such a type could not be named for aggregates, so it is refused for all.
 template <class R>
 struct result_codec {
   static consteval bool accept() {
@@ -275,9 +279,8 @@ struct result_codec {
   }
 
   /// Copies a flat result once, to its final place, out of memory that a worker may be changing meanwhile.
-  [[nodiscard]] static tl::expected<host_type, std::string> read_flat(std::span<const std::byte> hostile)
-    requires(form == payload_form::flat)
-  {
+  [[nodiscard]] static tl::expected<host_type, std::string> read_flat(std::span<const std::byte> hostile) requires(
+      form == payload_form::flat) {
     if constexpr (!wire_string<host_type>) {
       using element = element_of<host_type>;
       if (hostile.size() % sizeof(element) != 0) {

@@ -1,7 +1,7 @@
 #pragma once
-// Fixed-size types as FlatBuffers structs: each scalar at a multiple of its size, in order, the gaps zero. All inline: a struct of
-// two ints is encoded and decoded in a few nanoseconds. Called by the other codec headers. Never checks: any bytes are a
-// value (a bool reads as "not zero").
+// Fixed-size types as FlatBuffers structs: each scalar at a multiple of its size, in order, the gaps zero. All
+// inline: a struct of two ints is encoded and decoded in a few nanoseconds. Called by the other codec headers. Never
+// checks: any bytes are a value (a bool reads as "not zero").
 
 #include <algorithm>
 #include <array>
@@ -50,7 +50,7 @@ template <class T>
 struct record_layout_of;
 
 template <class T>
-  requires wire_record<T>
+requires wire_record<T>
 struct record_layout_of<T> {
   static constexpr auto value = for_indices<record<T>::size>(
       [](auto... i) { return fixed_layout<typename record<T>::template member<i>...>::lay_out(); });
@@ -84,8 +84,8 @@ inline constexpr fixed_shape wire_shape = wire_shape_of<T>();
 /// Who wrote the bytes that are read: the host is believed, a worker is not.
 enum class origin : bool { trusted, hostile };
 
-/// Whether T's own bytes are its wire bytes, so that many of them can be copied, or viewed, at once. Not where a hostile
-/// byte may stand for a bool: one that is neither 0 nor 1 is undefined behaviour.
+/// Whether T's own bytes are its wire bytes, so that many of them can be copied, or viewed, at once. Not where a
+/// hostile byte may stand for a bool: one that is neither 0 nor 1 is undefined behaviour.
 template <class T, origin From>
 consteval bool is_blit() {
   if constexpr (wire_scalar<T>) {
@@ -98,9 +98,9 @@ consteval bool is_blit() {
     // No gap in either layout: the members follow each other in both.
     if constexpr (std::is_trivially_copyable_v<T> && is_fixed<T>() && record<T>::size != 0 &&
                   alignof(T) <= payload_alignment) {
-      return wire_shape<T>.used == sizeof(T) && wire_shape<T>.size == sizeof(T) && for_indices<record<T>::size>([](auto... i) {
-        return (is_blit<typename record<T>::template member<i>, From>() && ...);
-      });
+      return wire_shape<T>.used == sizeof(T) && wire_shape<T>.size == sizeof(T) &&
+             for_indices<record<T>::size>(
+                 [](auto... i) { return (is_blit<typename record<T>::template member<i>, From>() && ...); });
     } else {
       return false;
     }
@@ -114,8 +114,8 @@ inline constexpr bool blit = is_blit<T, From>();
 
 /// The alignment of a vector of T: enough to view its elements in place where they are blit.
 template <class T>
-inline constexpr std::size_t vector_align =
-    blit<T, origin::trusted> ? std::max(wire_shape<T>.align, alignof(T)) : wire_shape<T>.align;
+inline constexpr std::size_t vector_align = blit<T, origin::trusted> ? std::max(wire_shape<T>.align, alignof(T))
+                                                                     : wire_shape<T>.align;
 
 /// Writes wire_shape<T>.size bytes, gaps included: nothing of the writer's memory shows through.
 template <class T>
@@ -135,9 +135,8 @@ inline void write_fixed(const T& value, std::byte* out) {
     }
   } else {
     if constexpr (wire_shape<T>.used != wire_shape<T>.size) std::memset(out, 0, wire_shape<T>.size);
-    for_indices<record<T>::size>([&](auto... i) {
-      (write_fixed(record<T>::template get<i>(value), out + record_layout<T>.offsets[i]), ...);
-    });
+    for_indices<record<T>::size>(
+        [&](auto... i) { (write_fixed(record<T>::template get<i>(value), out + record_layout<T>.offsets[i]), ...); });
   }
 }
 

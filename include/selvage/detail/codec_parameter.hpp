@@ -1,6 +1,7 @@
 #pragma once
-// One parameter of a task, between the caller's argument and the function: what the host holds of an argument until it is encoded,
-// and what the worker holds while the function runs. Called by codec.hpp. Copies nothing that can be viewed.
+// One parameter of a task, between the caller's argument and the function: what the host holds of an argument until
+// it is encoded, and what the worker holds while the function runs. Called by codec.hpp. Copies nothing that can be
+// viewed.
 
 #include <concepts>
 #include <span>
@@ -10,14 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include <selvage/detail/codec_fixed.hpp>
 #include <selvage/detail/codec_refusal.hpp>
 #include <selvage/detail/codec_types.hpp>
-#include <selvage/detail/codec_fixed.hpp>
 
 namespace selvage::detail {
 
-/// For a parameter declared as P: `stored` is decoded in the worker and passed to the function by pass(); `owned` is its counterpart
-/// that views nothing, for a host that has to keep it. selvage/flatbuffers.hpp specialises this for generated tables.
+/// For a parameter declared as P: `stored` is decoded in the worker and passed to the function by pass(); `owned` is
+/// its counterpart that views nothing, for a host that has to keep it. selvage/flatbuffers.hpp specialises this for
+/// generated tables.
 template <class P>
 struct parameter {
   using stored = std::remove_cvref_t<P>;
@@ -26,7 +28,7 @@ struct parameter {
 };
 
 template <class P>
-  requires std::is_same_v<std::remove_cvref_t<P>, std::string_view>
+requires std::is_same_v<std::remove_cvref_t<P>, std::string_view>
 struct parameter<P> {
   using stored = std::string_view;
   using owned = std::string;
@@ -34,23 +36,16 @@ struct parameter<P> {
 };
 
 template <class P>
-  requires is_readable_span<std::remove_cvref_t<P>>
+requires is_readable_span<std::remove_cvref_t<P>>
 struct parameter<P> {
   using span = std::remove_cvref_t<P>;
   using owned = std::vector<typename span::value_type>;
   /// Elements that are not plain bytes (strings, vectors) are decoded into a vector first.
-  using stored = std::conditional_t<
-      kind<typename span::value_type> == wire_kind::fixed && blit<typename span::value_type, origin::trusted>, span, owned>;
-  static P pass(stored& value)
-    requires(!std::is_reference_v<P>)
-  {
-    return P(value);
-  }
-  static span pass(stored& value)
-    requires std::is_reference_v<P>
-  {
-    return span(value);
-  }
+  using stored = std::conditional_t<kind<typename span::value_type> == wire_kind::fixed &&
+                                        blit<typename span::value_type, origin::trusted>,
+                                    span, owned>;
+  static P pass(stored& value) requires(!std::is_reference_v<P>) { return P(value); }
+  static span pass(stored& value) requires std::is_reference_v<P> { return span(value); }
 };
 
 /// Does not compile where P cannot be a parameter; says why.
@@ -66,8 +61,8 @@ constexpr void require_declared_parameter() {
 template <class A, class Element>
 concept views_as_span = std::is_convertible_v<const A&, std::span<const Element>>;
 
-/// What is encoded for argument `a` of a parameter declared as P: a view of the caller's memory, a reference to it, or, where the
-/// types differ, a converted value.
+/// What is encoded for argument `a` of a parameter declared as P: a view of the caller's memory, a reference to it,
+/// or, where the types differ, a converted value.
 /// Ownership: views and references borrow from `a`.
 template <class P, class A>
 [[nodiscard]] constexpr decltype(auto) hold(const A& a) {
@@ -81,11 +76,13 @@ template <class P, class A>
     if constexpr (views_as_span<A, element>) {
       return std::span<const element>(a);
     } else {
-      static_assert(std::is_convertible_v<const A&, owned>, "selvage: an argument does not convert to the task's parameter");
+      static_assert(std::is_convertible_v<const A&, owned>,
+                    "selvage: an argument does not convert to the task's parameter");
       return owned(a);
     }
   } else {
-    static_assert(std::is_convertible_v<const A&, owned>, "selvage: an argument does not convert to the task's parameter");
+    static_assert(std::is_convertible_v<const A&, owned>,
+                  "selvage: an argument does not convert to the task's parameter");
     return static_cast<owned>(a);
   }
 }

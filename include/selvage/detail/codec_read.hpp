@@ -1,7 +1,7 @@
 #pragma once
-// FlatBuffers to values: one walk, for both readers. With trusted_reader it views strings and spans in place and checks nothing;
-// with checked_reader every access is checked and only owning types are made. Called by codec.hpp. Never allocates by a
-// number that a worker wrote and that has not been paid for in bytes.
+// FlatBuffers to values: one walk, for both readers. With trusted_reader it views strings and spans in place and
+// checks nothing; with checked_reader every access is checked and only owning types are made. Called by codec.hpp.
+// Never allocates by a number that a worker wrote and that has not been paid for in bytes.
 
 #include <algorithm>
 #include <cstddef>
@@ -22,8 +22,8 @@ inline constexpr origin origin_of = Reader::checked ? origin::hostile : origin::
 /// How many elements may be reserved on the word of a worker.
 inline constexpr std::size_t max_hostile_reserve = 1024;
 
-/// A worker's keys may all fall into one bucket of the host's unordered_map. This many steps a key, on the average over the
-/// map, and a million besides, are more than any hash in use needs.
+/// A worker's keys may all fall into one bucket of the host's unordered_map. This many steps a key, on the average
+/// over the map, and a million besides, are more than any hash in use needs.
 inline constexpr std::size_t max_steps_per_key = 16;
 inline constexpr std::size_t free_steps = 1'000'000;
 
@@ -66,7 +66,8 @@ template <class T, class Reader>
       return T(first, first + from.count);
     }
   } else {
-    static_assert(!is_span<T>, "selvage: a span of these elements cannot be viewed in place within another type: use std::vector");
+    static_assert(!is_span<T>,
+                  "selvage: a span of these elements cannot be viewed in place within another type: use std::vector");
     T values;
     values.reserve(Reader::checked ? std::min(from.count, max_hostile_reserve) : from.count);
     read_elements<element>(reader, from, [&](element&& value) { values.push_back(std::move(value)); });
@@ -154,9 +155,10 @@ template <class T, class Reader>
 /// Reads the object that the offset in `slot` leads to.
 template <class T, class Reader>
 [[nodiscard]] T read_object(Reader& reader, const std::byte* slot) {
-  static_assert(!Reader::checked || !is_view<T>,
-                "selvage: a result cannot hold string_views or spans within another type, they would view memory that is gone: "
-                "return the owning type");
+  static_assert(
+      !Reader::checked || !is_view<T>,
+      "selvage: a result cannot hold string_views or spans within another type, they would view memory that is gone: "
+      "return the owning type");
   if constexpr (kind<T> == wire_kind::fixed) {
     const wire_vector from = reader.vector(slot, wire_shape<T>.size, wire_shape<T>.align);
     if (Reader::checked && from.count != 1) reader.fail("a struct is not there once");

@@ -1,6 +1,6 @@
 #pragma once
-// The identity of a task's types: a hash that a host and a separately started worker compare, and words for error messages. Called
-// by whoever registers tasks. Says nothing about a task's name or code.
+// The identity of a task's types: a hash that a host and a separately started worker compare, and words for error
+// messages. Called by whoever registers tasks. Says nothing about a task's name or code.
 //
 //   static_assert(signature_hash<int, int, std::string_view>() != signature_hash<int, int, std::vector<int>>());
 //   signature_text<int, double>()                                             // "int (double)"
@@ -53,8 +53,8 @@ constexpr void fold_arguments(signature_folder& into, const Template<Args...>*, 
   (fold_type<Args, Enclosing...>(into), ...);
 }
 
-/// Names alone would miss a changed member; members alone would take one struct for another. `Enclosing` ends the recursion of
-/// types that contain themselves.
+/// Names alone would miss a changed member; members alone would take one struct for another. `Enclosing` ends the
+/// recursion of types that contain themselves.
 template <class T, class... Enclosing>
 constexpr void fold_type(signature_folder& into) {
   into.fold(type_name<T>());

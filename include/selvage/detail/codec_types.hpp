@@ -1,6 +1,6 @@
 #pragma once
-// Which types can cross to another process, and as what: the codec's view of the type system. Called by every codec_*.hpp. Never
-// touches a value.
+// Which types can cross to another process, and as what: the codec's view of the type system. Called by every
+// codec_*.hpp. Never touches a value.
 
 #include <array>
 #include <chrono>
@@ -74,8 +74,8 @@ template <class T>
 concept wire_map = is_instance<T, std::map> || is_instance<T, std::unordered_map>;
 
 template <class T>
-concept wire_string = std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view> ||
-                      std::is_same_v<T, std::filesystem::path>;
+concept wire_string =
+    std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view> || std::is_same_v<T, std::filesystem::path>;
 
 /// What an aggregate must be for its members to be enumerated rightly.
 template <class T>
@@ -101,7 +101,7 @@ template <class T>
 concept has_pair_members = is_instance<T, std::pair> || is_instance<T, std::tuple>;
 
 template <class T>
-  requires has_pair_members<T>
+requires has_pair_members<T>
 struct record<T> {
   static constexpr std::size_t size = std::tuple_size_v<T>;
   template <std::size_t I>
@@ -113,8 +113,7 @@ struct record<T> {
 };
 
 template <class T>
-  requires(!has_pair_members<T> && is_plain_aggregate<T>())
-struct record<T> {
+requires(!has_pair_members<T> && is_plain_aggregate<T>()) struct record<T> {
   static constexpr std::size_t size = member_count<T>;
   template <std::size_t I>
   using member = std::remove_const_t<member_type<I, T>>;
@@ -125,14 +124,17 @@ struct record<T> {
 };
 
 template <class T>
-concept wire_record = requires { record<T>::size; };
+concept wire_record = requires {
+  record<T>::size;
+};
 
 /// Calls f<I>() for each index, and returns what f(integral_constants...) makes of them all.
 template <std::size_t N, class F>
 constexpr decltype(auto) for_indices(F&& f) {
-  return [&]<std::size_t... I>(std::index_sequence<I...>) -> decltype(auto) {
+  return [&]<std::size_t... I>(std::index_sequence<I...>)->decltype(auto) {
     return f(std::integral_constant<std::size_t, I>{}...);
-  }(std::make_index_sequence<N>{});
+  }
+  (std::make_index_sequence<N>{});
 }
 
 template <class T>
@@ -140,7 +142,8 @@ consteval bool is_fixed();
 
 template <class T>
 consteval bool has_fixed_members() {
-  return for_indices<record<T>::size>([](auto... i) { return (is_fixed<typename record<T>::template member<i>>() && ...); });
+  return for_indices<record<T>::size>(
+      [](auto... i) { return (is_fixed<typename record<T>::template member<i>>() && ...); });
 }
 
 template <class T>
@@ -183,8 +186,8 @@ inline constexpr wire_kind kind = kind_of<T>();
 
 /// Contiguous sequences, which can be copied at once and viewed as spans.
 template <class T>
-concept contiguous_sequence = kind<T> == wire_kind::sequence && !std::is_same_v<T, std::vector<bool>> &&
-                              (is_instance<T, std::vector> || is_readable_span<T>);
+concept contiguous_sequence = kind<T>
+== wire_kind::sequence && !std::is_same_v<T, std::vector<bool>> && (is_instance<T, std::vector> || is_readable_span<T>);
 
 /// The element of a sequence; of a map, the pair.
 template <class T>

@@ -1,9 +1,9 @@
 #pragma once
-// Values to FlatBuffers: the same walk twice, once to measure, once to write. Called by codec.hpp. Never copies a string or a
-// vector of scalars but into its final place.
+// Values to FlatBuffers: the same walk twice, once to measure, once to write. Called by codec.hpp. Never copies a
+// string or a vector of scalars but into its final place.
 //
-// A type is a field (inline in its table, or an offset there) or an object of its own (what an offset leads to). measure_object
-// and write_object, measure_field and prepare_field + add_field go in pairs.
+// A type is a field (inline in its table, or an offset there) or an object of its own (what an offset leads to).
+// measure_object and write_object, measure_field and prepare_field + add_field go in pairs.
 
 #include <array>
 #include <cstddef>
@@ -51,7 +51,8 @@ template <class T>
 inline constexpr bool is_object =
     kind<T> == wire_kind::string || kind<T> == wire_kind::record || kind<T> == wire_kind::variant;
 
-// --- measuring -----------------------------------------------------------------------------------------------------------
+// --- measuring
+// -----------------------------------------------------------------------------------------------------------
 
 template <class T>
 void measure_object(wire_size& size, const T& value);
@@ -110,7 +111,8 @@ void measure_field(wire_size& size, const T& value) {
 
 template <class... Fields>
 void measure_table(wire_size& size, const Fields&... fields) {
-  static_assert(sizeof...(Fields) <= max_fields, "selvage: more than 200 parameters or members cannot cross: group them");
+  static_assert(sizeof...(Fields) <= max_fields,
+                "selvage: more than 200 parameters or members cannot cross: group them");
   const nesting_level level(size);
   size.table((std::size_t{0} + ... + inline_bytes<Fields>()), sizeof...(Fields));
   (measure_field(size, fields), ...);
@@ -150,7 +152,8 @@ void measure_object(wire_size& size, const T& value) {
   }
 }
 
-// --- writing -------------------------------------------------------------------------------------------------------------
+// --- writing
+// -------------------------------------------------------------------------------------------------------------
 
 template <class T>
 [[nodiscard]] position write_object(wire_writer& writer, const T& value);

@@ -1,12 +1,14 @@
 #pragma once
-// The erased core of the codec: what the templates of codec_write.hpp and codec_read.hpp need in order to build, measure and
-// read FlatBuffers without including FlatBuffers. Implemented in schema/. Knows no C++ signature and no shared memory.
+// The erased core of the codec: what the templates of codec_write.hpp and codec_read.hpp need in order to build,
+// measure and read FlatBuffers without including FlatBuffers. Implemented in schema/. Knows no C++ signature and no
+// shared memory.
 //
 //   host side      wire_size measures -> build() writes downward into the given span with a wire_writer
 //   worker side    trusted_reader: the host wrote the bytes, nothing is checked, all inline
 //   host side      checked_reader: a worker wrote the bytes, every step is checked, the first lie throws `malformed`
 //
-// Thread-safety: none of these is shared between threads; build() and the readers may run in any number of threads at once.
+// Thread-safety: none of these is shared between threads; build() and the readers may run in any number of threads
+// at once.
 
 #include <bit>
 #include <cstddef>
@@ -20,15 +22,18 @@
 
 namespace selvage::detail {
 
-static_assert(std::endian::native == std::endian::little, "FlatBuffers are little-endian, and fixed payloads are copied");
+static_assert(std::endian::native == std::endian::little,
+              "FlatBuffers are little-endian, and fixed payloads are copied");
 
-/// How deeply tables may nest, in both directions: what is deeper is refused by the sender, and not believed by the receiver.
+/// How deeply tables may nest, in both directions: what is deeper is refused by the sender, and not believed by the
+/// receiver.
 inline constexpr unsigned max_depth = 64;
 
 /// FlatBuffers hold less than this: their offsets are signed 32-bit numbers.
 inline constexpr std::size_t max_table_bytes = (std::size_t{1} << 31) - 1;
 
-/// Bytes that are not what the host's types say. Thrown by checked_reader, caught by result_codec: never leaves the codec.
+/// Bytes that are not what the host's types say. Thrown by checked_reader, caught by result_codec: never leaves the
+/// codec.
 struct malformed {
   std::string_view what;     ///< a literal
   std::size_t position = 0;  ///< bytes from the payload's start
@@ -60,8 +65,8 @@ class wire_size {
   void offsets(std::size_t count) { structs(count, 4, 4); }
   /// `inline_bytes`: of the fields, each with its worst padding.
   void table(std::size_t inline_bytes, unsigned fields) {
-    constexpr std::size_t header = 4 + 3;        // offset to the vtable, padding
-    constexpr std::size_t remembered = 4;        // the builder's note of where the vtable is
+    constexpr std::size_t header = 4 + 3;  // offset to the vtable, padding
+    constexpr std::size_t remembered = 4;  // the builder's note of where the vtable is
     bytes_ += inline_bytes + header + 4 + 2 * std::size_t{fields} + remembered;
     if (fields > widest_table_) widest_table_ = fields;
   }
@@ -163,9 +168,9 @@ class trusted_reader {
   const std::byte* base_;
 };
 
-/// Reads what a worker wrote. Every access is checked by flatbuffers::Verifier, every object is paid for out of a budget of
-/// the payload's own size (Selvage never shares objects, so an honest payload cannot overdraw it): time and memory stay
-/// proportional to the bytes received, whatever the offsets say.
+/// Reads what a worker wrote. Every access is checked by flatbuffers::Verifier, every object is paid for out of a
+/// budget of the payload's own size (Selvage never shares objects, so an honest payload cannot overdraw it): time
+/// and memory stay proportional to the bytes received, whatever the offsets say.
 /// Requires: bytes that nobody changes any more: a private copy.
 /// Errors: throws `malformed`.
 class checked_reader {
@@ -196,9 +201,9 @@ class checked_reader {
   unsigned depth_ = 0;
 };
 
-/// Types that travel as a buffer of their own kind within a payload (selvage::value, the user's generated tables) specialise
-/// this with `enabled = true` and: bound(value) in bytes, write(writer, value), view(bytes) of trusted bytes that outlive the
-/// result, read(bytes) of hostile bytes, which throws malformed.
+/// Types that travel as a buffer of their own kind within a payload (selvage::value, the user's generated tables)
+/// specialise this with `enabled = true` and: bound(value) in bytes, write(writer, value), view(bytes) of trusted
+/// bytes that outlive the result, read(bytes) of hostile bytes, which throws malformed.
 template <class T>
 struct nested_codec {
   static constexpr bool enabled = false;
