@@ -1,6 +1,6 @@
 #pragma once
-// One lane and its worker, without pool or supervisor: the test plays both. It makes a segment, forks workers into its lane,
-// posts calls by hand and looks at what comes back, bit by bit.
+// One lane and its worker, without pool or supervisor: the test plays both. It makes a segment, forks workers into
+// its lane, posts calls by hand and looks at what comes back, bit by bit.
 //
 //   lane_rig rig({{"add", nullptr, &add}});
 //   rig.start_worker();
@@ -9,8 +9,8 @@
 //
 // Every wait is bounded and fails the test: a worker that hangs is killed by the destructor.
 
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>

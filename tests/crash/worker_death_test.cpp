@@ -12,7 +12,7 @@ namespace selvage::test {
 namespace {
 
 struct death {
-  int status = 0;                  // of wait
+  int status = 0;  // of wait
   std::uint32_t kind = 0;
   std::int32_t signal = 0, signal_code = 0, exit_status = 0;
   std::uint64_t epoch = 0, call_id = 0, fault_address = 0;
@@ -80,11 +80,17 @@ death die(detail::task_thunk victim, lane_options options = {}) {
 }
 
 template <int status>
-void exit_at_once(const void*, call_context&) { victims::exit_at_once(status); }
+void exit_at_once(const void*, call_context&) {
+  victims::exit_at_once(status);
+}
 template <int status>
-void exit_politely(const void*, call_context&) { victims::exit_politely(status); }
+void exit_politely(const void*, call_context&) {
+  victims::exit_politely(status);
+}
 template <int status>
-void exit_quickly(const void*, call_context&) { victims::exit_quickly(status); }
+void exit_quickly(const void*, call_context&) {
+  victims::exit_quickly(status);
+}
 
 void expect_signal(const death& found, int signal) {
   EXPECT_TRUE(found.died_of(signal)) << "wait status " << found.status;
@@ -133,7 +139,9 @@ TEST(worker_death, sigbus_is_recorded) {
 }
 
 TEST(worker_death, sigfpe_is_recorded) { expect_signal(die(&call_victim<&victims::divide_by_zero>), SIGFPE); }
-TEST(worker_death, sigill_is_recorded) { expect_signal(die(&call_victim<&victims::run_an_illegal_instruction>), SIGILL); }
+TEST(worker_death, sigill_is_recorded) {
+  expect_signal(die(&call_victim<&victims::run_an_illegal_instruction>), SIGILL);
+}
 TEST(worker_death, sigtrap_is_recorded) { expect_signal(die(&call_victim<&victims::hit_a_breakpoint>), SIGTRAP); }
 
 TEST(worker_death, abort_is_recorded_with_the_stack_that_led_to_it) {
@@ -204,7 +212,8 @@ TEST(worker_death, pthread_exit_in_a_task_ends_the_worker_as_an_exit) {
   EXPECT_EQ(found.call_id, 1000U);
 }
 
-// ---- the program that the worker was forked from stays out of it -------------------------------------------------------
+// ---- the program that the worker was forked from stays out of it
+// -------------------------------------------------------
 
 TEST(worker_death, exit_in_a_task_runs_no_handler_of_the_host_and_flushes_nothing_of_it) {
   static int marks[2];
@@ -282,7 +291,8 @@ TEST(worker_death, the_death_of_a_tasks_own_child_is_not_the_workers) {
   EXPECT_EQ(rig.host.crash().kind.load(), 0U);
 }
 
-// ---- before the first task ---------------------------------------------------------------------------------------------
+// ---- before the first task
+// ---------------------------------------------------------------------------------------------
 
 TEST(worker_death, an_initializer_that_throws_ends_the_worker_with_words_and_touches_nothing) {
   lane_rig rig({}, {.initializer = [] { throw std::runtime_error("no licence server"); }});
@@ -302,7 +312,8 @@ TEST(worker_death, an_initializer_that_crashes_writes_no_record_into_a_lane_that
   EXPECT_TRUE(found.recorded(shm::crash_kind::none));
 }
 
-// ---- every step of the protocol ----------------------------------------------------------------------------------------
+// ---- every step of the protocol
+// ----------------------------------------------------------------------------------------
 
 void stop(const void*, call_context& context) {
   victims::stop_itself();

@@ -1,4 +1,5 @@
-// Where a worker puts its answers, and what becomes of those that do not fit: inline, arena, cap, waiting for room, exceptions.
+// Where a worker puts its answers, and what becomes of those that do not fit: inline, arena, cap, waiting for room,
+// exceptions.
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -18,8 +19,8 @@ using shm::response_status;
 
 struct shape {
   std::uint64_t length;
-  std::uint64_t bound;        // 0: the length
-  std::uint32_t table;        // 1: as a table, built at the end of its buffer
+  std::uint64_t bound;  // 0: the length
+  std::uint32_t table;  // 1: as a table, built at the end of its buffer
   std::uint32_t first_byte;
 };
 
@@ -50,10 +51,12 @@ bool holds(const std::vector<std::byte>& bytes, const shape& wanted) {
 constexpr std::size_t kib = 1024, mib = 1024 * kib;
 
 TEST(worker_result, every_size_around_the_boundaries_arrives_whole) {
-  lane_rig rig({{"fill", nullptr, &fill}}, {.response_arena = mib, .response_initial = 64 * kib, .payload_cap = mib / 8});
+  lane_rig rig({{"fill", nullptr, &fill}},
+               {.response_arena = mib, .response_initial = 64 * kib, .payload_cap = mib / 8});
   rig.start_worker();
   std::uint32_t first = 0;
-  for (const std::uint64_t length : {0UL, 1UL, 79UL, 80UL, 81UL, 96UL, 4096UL, 64 * kib - 1, 64 * kib, 64 * kib + 1, mib / 8}) {
+  for (const std::uint64_t length :
+       {0UL, 1UL, 79UL, 80UL, 81UL, 96UL, 4096UL, 64 * kib - 1, 64 * kib, 64 * kib + 1, mib / 8}) {
     for (const std::uint32_t table : {0U, 1U}) {
       const shape wanted = {length, 0, table, ++first};
       const unsigned slot = rig.post(0, wanted);
@@ -127,7 +130,8 @@ TEST(worker_result, a_result_as_large_as_the_arena_waits_for_an_empty_one) {
 }
 
 TEST(worker_result, thousands_of_results_of_random_sizes_share_a_small_arena_without_overlap) {
-  lane_rig rig({{"fill", nullptr, &fill}}, {.response_arena = 256 * kib, .response_initial = 4 * kib, .payload_cap = 100 * kib});
+  lane_rig rig({{"fill", nullptr, &fill}},
+               {.response_arena = 256 * kib, .response_initial = 4 * kib, .payload_cap = 100 * kib});
   rig.start_worker();
   std::uint64_t random = 88172645463325252U;  // xorshift
   const auto next = [&] {
@@ -153,7 +157,8 @@ TEST(worker_result, thousands_of_results_of_random_sizes_share_a_small_arena_wit
   }
 }
 
-// ---- exceptions --------------------------------------------------------------------------------------------------------
+// ---- exceptions
+// --------------------------------------------------------------------------------------------------------
 
 struct custom_error : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -187,10 +192,11 @@ void throw_twenty_deep(const void*, call_context&) {
   nest(nest, 20);
 }
 void throw_while_encoding(const void*, call_context& context) {
-  context.port().reply({.form = payload_form::flat,
-                        .bound = 4096,
-                        .write = [](const void*, std::span<std::byte>) -> detail::extent { throw custom_error("cannot say"); },
-                        .value = nullptr});
+  context.port().reply(
+      {.form = payload_form::flat,
+       .bound = 4096,
+       .write = [](const void*, std::span<std::byte>) -> detail::extent { throw custom_error("cannot say"); },
+       .value = nullptr});
 }
 void run_out_of_memory_while_encoding(const void*, call_context& context) {
   context.port().reply({.form = payload_form::flat,
@@ -255,7 +261,9 @@ TEST(worker_result, an_encoder_that_throws_fails_its_call) {
   EXPECT_NE(report_of(&throw_while_encoding).type.find("custom_error"), std::string::npos);
 }
 
-TEST(worker_result, an_exception_after_the_answer_replaces_it) { EXPECT_EQ(report_of(&answer_then_throw).what, "afterwards"); }
+TEST(worker_result, an_exception_after_the_answer_replaces_it) {
+  EXPECT_EQ(report_of(&answer_then_throw).what, "afterwards");
+}
 
 TEST(worker_result, bad_alloc_is_out_of_memory) {
   EXPECT_EQ(status_of(&throw_bad_alloc), response_status::out_of_memory);
@@ -271,7 +279,8 @@ TEST(worker_result, a_worker_goes_on_after_an_exception) {
   }
 }
 
-// ---- /dev/shm is full --------------------------------------------------------------------------------------------------
+// ---- /dev/shm is full
+// --------------------------------------------------------------------------------------------------
 
 TEST(worker_result, a_full_dev_shm_is_payload_exhausted_and_not_a_crash) {
   const pid_t child = base::check(::fork(), "fork");
@@ -281,7 +290,9 @@ TEST(worker_result, a_full_dev_shm_is_payload_exhausted_and_not_a_crash) {
         ::mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1m") != 0) {
       ::_exit(77);
     }
-    lane_rig rig({{"fill", nullptr, &fill}}, {.request_arena = 64 * kib, .response_arena = 4 * mib, .response_initial = 64 * kib, .payload_cap = 4 * mib});
+    lane_rig rig(
+        {{"fill", nullptr, &fill}},
+        {.request_arena = 64 * kib, .response_arena = 4 * mib, .response_initial = 64 * kib, .payload_cap = 4 * mib});
     rig.start_worker();
     EXPECT_EQ(rig.await_status(rig.post(0, shape{100 * kib, 0, 0, 1})), response_status::ok);
     const unsigned slot = rig.post(0, shape{2 * mib, 0, 0, 1});

@@ -1,5 +1,5 @@
-// A worker stays within its own lane, in every mode: what the kernel, the descriptors and the baseline filter refuse, and what ordinary
-// code goes on doing (FAILURES row 17, DESIGN D2).
+// A worker stays within its own lane, in every mode: what the kernel, the descriptors and the baseline filter
+// refuse, and what ordinary code goes on doing (FAILURES row 17, DESIGN D2).
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <linux/futex.h>
@@ -40,7 +40,9 @@ TEST(worker_walls, the_request_region_cannot_be_written_even_through_proc_self_m
   EXPECT_NE(attack<&victims::write_the_request_region>(), 0);
 }
 
-void write_a_request_word(const void*, call_context&) { const_cast<shm::request_words*>(victims::own_lane().request.words)->posted.store(1); }
+void write_a_request_word(const void*, call_context&) {
+  const_cast<shm::request_words*>(victims::own_lane().request.words)->posted.store(1);
+}
 
 TEST(worker_walls, writing_the_request_region_is_a_crash) {
   lane_rig rig({{"write", nullptr, &write_a_request_word}});
@@ -161,7 +163,8 @@ TEST(worker_walls, only_the_granted_descriptors_are_open) {
   ::close(granted);
 }
 
-// ---- ordinary code is left alone ---------------------------------------------------------------------------------------
+// ---- ordinary code is left alone
+// ---------------------------------------------------------------------------------------
 
 std::int64_t realloc_large_blocks() {
   // Above the threshold for mmap, so that realloc is mremap.
@@ -203,7 +206,9 @@ TEST(worker_walls, giving_pages_back_works) { EXPECT_EQ(attack<&free_pages>(), 0
 TEST(worker_walls, a_call_that_does_not_exist_is_enosys) { EXPECT_EQ(attack<&call_number_minus_one>(), 0); }
 
 #if defined(__x86_64__)
-void call_by_x32(const void*, call_context& context) { answer(context, static_cast<std::int64_t>(::syscall(0x40000000 | SYS_getpid))); }
+void call_by_x32(const void*, call_context& context) {
+  answer(context, static_cast<std::int64_t>(::syscall(0x40000000 | SYS_getpid)));
+}
 
 void call_by_i386(const void*, call_context& context) {
   long result = 20;  // getpid of i386
@@ -222,7 +227,8 @@ TEST(worker_walls, calls_of_other_architectures_are_killed) {
 }
 #endif
 
-// ---- the rest of the boot ----------------------------------------------------------------------------------------------
+// ---- the rest of the boot
+// ----------------------------------------------------------------------------------------------
 
 struct facts {
   std::int64_t session_is_own, core_limit, no_new_privs, death_signal, stdin_is_null, blocked_signals;
@@ -270,9 +276,9 @@ TEST(worker_walls, a_worker_boots_into_a_process_of_its_own) {
 }
 
 TEST(worker_walls, memory_without_end_is_out_of_memory_and_the_worker_lives) {
-  lane_rig rig({{"eat", nullptr, &call_victim<&victims::allocate_without_end>},
-                {"realloc", nullptr, &ask_victim<&free_pages>}},
-               {.memory_bytes = 64U << 20U});
+  lane_rig rig(
+      {{"eat", nullptr, &call_victim<&victims::allocate_without_end>}, {"realloc", nullptr, &ask_victim<&free_pages>}},
+      {.memory_bytes = 64U << 20U});
   rig.start_worker();
   EXPECT_EQ(rig.await_status(rig.post(0)), shm::response_status::out_of_memory);
   EXPECT_EQ(rig.await<std::int64_t>(rig.post(1)), 0);

@@ -1,5 +1,6 @@
-// The baseline filter twice over: its program run by a small interpreter over every boundary, and installed in a child whose
-// "lane" is an ordinary shared mapping without mseal, so that nothing but the filter can be what refuses.
+// The baseline filter twice over: its program run by a small interpreter over every boundary, and installed in a
+// child whose "lane" is an ordinary shared mapping without mseal, so that nothing but the filter can be what
+// refuses.
 #include "worker/baseline_filter.hpp"
 
 #include <gtest/gtest.h>
@@ -34,21 +35,47 @@ std::uint32_t interpret(const std::vector<sock_filter>& program, const seccomp_d
     const std::uint32_t operand = BPF_SRC(step.code) == BPF_X ? index : step.k;
     const auto jump = [&](bool taken) { at += taken ? step.jt : step.jf; };
     switch (step.code) {
-      case BPF_LD | BPF_W | BPF_ABS: std::memcpy(&accumulator, reinterpret_cast<const char*>(&call) + step.k, 4); break;
-      case BPF_LD | BPF_IMM: accumulator = step.k; break;
-      case BPF_LD | BPF_MEM: accumulator = scratch.at(step.k); break;
-      case BPF_ST: scratch.at(step.k) = accumulator; break;
-      case BPF_ALU | BPF_AND | BPF_K: accumulator &= step.k; break;
-      case BPF_ALU | BPF_ADD | BPF_X: accumulator += index; break;
-      case BPF_MISC | BPF_TAX: index = accumulator; break;
-      case BPF_JMP | BPF_JA: at += step.k; break;
-      case BPF_JMP | BPF_JEQ | BPF_K: jump(accumulator == operand); break;
-      case BPF_JMP | BPF_JGT | BPF_K: jump(accumulator > operand); break;
+      case BPF_LD | BPF_W | BPF_ABS:
+        std::memcpy(&accumulator, reinterpret_cast<const char*>(&call) + step.k, 4);
+        break;
+      case BPF_LD | BPF_IMM:
+        accumulator = step.k;
+        break;
+      case BPF_LD | BPF_MEM:
+        accumulator = scratch.at(step.k);
+        break;
+      case BPF_ST:
+        scratch.at(step.k) = accumulator;
+        break;
+      case BPF_ALU | BPF_AND | BPF_K:
+        accumulator &= step.k;
+        break;
+      case BPF_ALU | BPF_ADD | BPF_X:
+        accumulator += index;
+        break;
+      case BPF_MISC | BPF_TAX:
+        index = accumulator;
+        break;
+      case BPF_JMP | BPF_JA:
+        at += step.k;
+        break;
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        jump(accumulator == operand);
+        break;
+      case BPF_JMP | BPF_JGT | BPF_K:
+        jump(accumulator > operand);
+        break;
       case BPF_JMP | BPF_JGE | BPF_K:
-      case BPF_JMP | BPF_JGE | BPF_X: jump(accumulator >= operand); break;
-      case BPF_JMP | BPF_JSET | BPF_K: jump((accumulator & operand) != 0); break;
-      case BPF_RET | BPF_K: return step.k;
-      default: throw std::logic_error("an instruction that the interpreter does not know");
+      case BPF_JMP | BPF_JGE | BPF_X:
+        jump(accumulator >= operand);
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        jump((accumulator & operand) != 0);
+        break;
+      case BPF_RET | BPF_K:
+        return step.k;
+      default:
+        throw std::logic_error("an instruction that the interpreter does not know");
     }
   }
   throw std::logic_error("ran off the end of the program");
@@ -58,13 +85,15 @@ constexpr address_range lane = {0x7f1230000000, 0x7f1240000000};
 
 std::uint32_t decide(long number, const arguments& args, const address_range& range = lane) {
   static const auto program = baseline_filter(lane);
-  seccomp_data call = {.nr = static_cast<int>(number), .arch = bpf::native_architecture, .instruction_pointer = 0, .args = {}};
+  seccomp_data call = {
+      .nr = static_cast<int>(number), .arch = bpf::native_architecture, .instruction_pointer = 0, .args = {}};
   std::copy(args.begin(), args.end(), std::begin(call.args));
   return interpret(range.begin == lane.begin && range.end == lane.end ? program : baseline_filter(range), call);
 }
 
 TEST(baseline_filter, leaves_ordinary_calls_alone) {
-  for (const long number : {SYS_read, SYS_write, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_execve, SYS_clone, SYS_openat, SYS_brk}) {
+  for (const long number :
+       {SYS_read, SYS_write, SYS_mmap, SYS_munmap, SYS_mprotect, SYS_execve, SYS_clone, SYS_openat, SYS_brk}) {
     EXPECT_EQ(decide(number, {}), SECCOMP_RET_ALLOW) << number;
   }
 }
@@ -78,7 +107,8 @@ TEST(baseline_filter, decides_a_call_without_arguments_by_its_number_alone) {
 }
 
 TEST(baseline_filter, refuses_the_calls_that_reach_past_the_lane) {
-  for (const long number : {long{SYS_remap_file_pages}, long{SYS_process_madvise}, 456L}) EXPECT_EQ(decide(number, {}), refused);
+  for (const long number : {long{SYS_remap_file_pages}, long{SYS_process_madvise}, 456L})
+    EXPECT_EQ(decide(number, {}), refused);
   EXPECT_EQ(decide(SYS_io_uring_setup, {}), SECCOMP_RET_ERRNO | ENOSYS);
   EXPECT_EQ(decide(SYS_madvise, {0, 4096, MADV_REMOVE}), refused);
   EXPECT_EQ(decide(SYS_madvise, {0, 4096, MADV_DOFORK}), refused);
@@ -90,7 +120,8 @@ TEST(baseline_filter, refuses_every_form_of_requeueing) {
   for (std::uint64_t operation = 0; operation < 16; ++operation) {
     const bool requeues = operation == FUTEX_REQUEUE || operation == FUTEX_CMP_REQUEUE ||
                           operation == FUTEX_WAIT_REQUEUE_PI || operation == FUTEX_CMP_REQUEUE_PI;
-    for (const std::uint64_t flags : {0, FUTEX_PRIVATE_FLAG, FUTEX_CLOCK_REALTIME, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME}) {
+    for (const std::uint64_t flags :
+         {0, FUTEX_PRIVATE_FLAG, FUTEX_CLOCK_REALTIME, FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME}) {
       EXPECT_EQ(decide(SYS_futex, {0, operation | flags}), requeues ? refused : SECCOMP_RET_ALLOW) << operation;
       EXPECT_EQ(decide(SYS_futex, {0, operation | flags | (1ULL << 40U)}), requeues ? refused : SECCOMP_RET_ALLOW);
     }
@@ -115,16 +146,21 @@ bool overlaps(const address_range& range, std::uint64_t address, std::uint64_t l
 }
 
 TEST(baseline_filter, refuses_mremap_of_exactly_the_ranges_that_touch_the_lane) {
-  const address_range ranges[] = {lane, {0x7fff00000000, 0x800000000000}, {0x10000, 0x20000}, {0xfffff000, 0x100001000},
+  const address_range ranges[] = {lane,
+                                  {0x7fff00000000, 0x800000000000},
+                                  {0x10000, 0x20000},
+                                  {0xfffff000, 0x100001000},
                                   {0x7ffe00000000, 0x7fff00000000}};
   for (const address_range& range : ranges) {
-    std::vector<std::uint64_t> addresses, lengths = {0, 1, 0xfff, 0x1000, 0x1001, 0xffffffff, 0x100000000, 0x7fffffffffffffff};
+    std::vector<std::uint64_t> addresses,
+        lengths = {0, 1, 0xfff, 0x1000, 0x1001, 0xffffffff, 0x100000000, 0x7fffffffffffffff};
     for (const std::uint64_t edge : {range.begin, range.end}) {
       for (const std::int64_t step : {-0x100000000L, -0x1001L, -0x1000L, -1L, 0L, 1L, 0x1000L, 0x100000000L}) {
         addresses.push_back(edge + static_cast<std::uint64_t>(step));
       }
     }
-    for (const std::uint64_t address : {std::uint64_t{0}, std::uint64_t{0x1000}, std::uint64_t{0x00ffffffffffffff}}) addresses.push_back(address);
+    for (const std::uint64_t address : {std::uint64_t{0}, std::uint64_t{0x1000}, std::uint64_t{0x00ffffffffffffff}})
+      addresses.push_back(address);
     for (const std::uint64_t address : std::vector(addresses)) {
       addresses.push_back(address | 0xab00000000000000U);  // a tagged pointer names the same page
       lengths.push_back(range.begin - address);
@@ -148,7 +184,8 @@ TEST(baseline_filter, agrees_with_arithmetic_in_whole_numbers_at_random) {
   RecordProperty("seed", 20240601);
   for (int i = 0; i < 100'000; ++i) {
     const std::uint64_t address = random() >> (random() % 32), length = random() >> (1 + random() % 63);
-    ASSERT_EQ(decide(SYS_mremap, {address, length, 1, 0, 0}), overlaps(lane, address, length) ? refused : SECCOMP_RET_ALLOW)
+    ASSERT_EQ(decide(SYS_mremap, {address, length, 1, 0, 0}),
+              overlaps(lane, address, length) ? refused : SECCOMP_RET_ALLOW)
         << std::hex << address << " + " << length;
   }
 }

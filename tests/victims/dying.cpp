@@ -105,9 +105,7 @@ void throw_in_a_detached_thread() {
   wait_for_the_end();
 }
 
-void crash_in_a_second_thread() {
-  std::thread(&dereference_null).join();
-}
+void crash_in_a_second_thread() { std::thread(&dereference_null).join(); }
 
 void overflow_the_stack() {
   volatile char top[1] = {0};

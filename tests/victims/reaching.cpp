@@ -1,4 +1,5 @@
-// Victims that go for what is not theirs. Raw system calls, so that no wrapper refuses before the kernel does. See victims.hpp.
+// Victims that go for what is not theirs. Raw system calls, so that no wrapper refuses before the kernel does. See
+// victims.hpp.
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -46,7 +47,8 @@ int duplicate_a_mapping() {
 }
 
 int move_a_mapping() {
-  return outcome(remap(own_lane().response.words, shm::page_bytes, shm::page_bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, nullptr));
+  return outcome(
+      remap(own_lane().response.words, shm::page_bytes, shm::page_bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, nullptr));
 }
 
 int move_a_range_that_reaches_in() {
@@ -62,16 +64,15 @@ int move_a_range_that_reaches_in() {
 
 int map_over_a_mapping() {
   void* const own = ::mmap(nullptr, shm::page_bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return outcome(remap(own, shm::page_bytes, shm::page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, own_lane().response.arena));
+  return outcome(
+      remap(own, shm::page_bytes, shm::page_bytes, MREMAP_MAYMOVE | MREMAP_FIXED, own_lane().response.arena));
 }
 
 int remap_its_pages() {
   return outcome(::syscall(SYS_remap_file_pages, own_lane().response.words, shm::page_bytes, 0, 1, 0));
 }
 
-int punch_a_hole() {
-  return outcome(::syscall(SYS_madvise, own_lane().response.words, shm::page_bytes, MADV_REMOVE));
-}
+int punch_a_hole() { return outcome(::syscall(SYS_madvise, own_lane().response.words, shm::page_bytes, MADV_REMOVE)); }
 
 int punch_a_hole_by_process_madvise() {
   const int self = static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0));
