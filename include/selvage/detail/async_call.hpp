@@ -77,7 +77,9 @@ auto pool::async_call(const task<F>& task, A&&... arguments_then_token) {
     auto& token = std::get<count>(all);
     return boost::asio::async_initiate<token_type, typename detail::completion<T>::signature>(
         [this, task](auto handler, auto&&... arguments) {
-          detail::complete_with<T>(try_call(task, std::forward<decltype(arguments)>(arguments)...), std::move(handler));
+          // this->: clang 14 otherwise takes the captured `this` for unused, and warns whoever includes this
+          detail::complete_with<T>(this->try_call(task, std::forward<decltype(arguments)>(arguments)...),
+                                   std::move(handler));
         },
         token, std::get<I>(std::move(all))...);
   }(std::make_index_sequence<count>{});
