@@ -134,6 +134,38 @@ TEST(codec_bound, every_length_of_text_and_bytes_fits) {
   }
 }
 
+TEST(codec_bound, a_thousand_objects_of_one_kind_leave_no_slack_to_hide_in) {
+  // A byte too little for each would be a kilobyte too little in all.
+  for (std::size_t length = 0; length < 9; ++length) {
+    const std::string text(length, 'x');
+    encode_result<std::vector<std::string>>(std::vector<std::string>(1000, text));
+    encode_result<std::vector<std::vector<double>>>(std::vector(1000, std::vector<double>(length)));
+    encode_result<std::vector<std::vector<bool>>>(std::vector(1000, std::vector<bool>(length)));
+    encode_result<std::vector<std::pair<std::uint8_t, std::string>>>(
+        std::vector(1000, std::pair<std::uint8_t, std::string>(1, text)));
+    encode_result<std::vector<std::variant<double, std::string>>>(
+        std::vector(1000, std::variant<double, std::string>(text)));
+  }
+  encode_result<std::vector<std::optional<double>>>(std::vector<std::optional<double>>(1000, 1.0));
+  // No two tables alike, so that each keeps a vtable of its own.
+  struct row {
+    std::optional<std::uint8_t> a, b, c, d, e, f, g, h, i, j;
+  };
+  std::vector<row> rows;
+  for (unsigned bits = 0; bits < 1024; ++bits) {
+    const auto field = [bits](unsigned i) { return bits >> i & 1 ? std::optional<std::uint8_t>(i) : std::nullopt; };
+    rows.push_back(
+        {field(0), field(1), field(2), field(3), field(4), field(5), field(6), field(7), field(8), field(9)});
+  }
+  encode_result<std::vector<row>>(rows);
+  // Eighty vectors in one table, each padded to eight.
+  [&]<std::size_t... I>(std::index_sequence<I...>) {
+    using doubles = std::tuple<std::conditional_t<I != 80, std::vector<double>, int>...>;
+    encode_result<doubles>(doubles{(static_cast<void>(I), std::vector<double>(1))...});
+  }
+  (std::make_index_sequence<80>{});
+}
+
 TEST(codec_bound, flat_and_fixed_bounds_are_exact) {
   EXPECT_EQ(encode_result<std::string>(std::string(77, 'x')).bound, 77u);
   EXPECT_EQ(encode_result<std::vector<double>>(std::vector<double>(3)).bound, 24u);
