@@ -13,7 +13,7 @@ namespace {
 using bpf::compare;
 
 constexpr std::uint32_t sys_futex_requeue = 456;  // newer than the headers of Debian 12; the same on both architectures
-constexpr std::uint32_t x32_bit = 0x40000000;
+[[maybe_unused]] constexpr std::uint32_t x32_bit = 0x40000000;  // x86-64 only
 
 // Linux ignores the top byte of some address arguments (arm64 top-byte-ignore, x86 linear address masking), and no user
 // address has more than 56 bits.

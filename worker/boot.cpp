@@ -13,9 +13,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fstream>
+#include <charconv>
 #include <iostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -70,13 +71,19 @@ void close_other_descriptors(const seat& place, const std::vector<int>& inherit)
   base::close_all_except(kept.data(), kept.size());
 }
 
-// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Source: getrlimit(2), mm/mmap.c
+// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Read without a stream, whose first use would cost
+// every worker its pages. Source: getrlimit(2), proc_pid_status(5)
 std::uint64_t data_bytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.rfind("VmData:", 0) == 0) return std::stoull(line.substr(7)) * 1024;
-  }
-  base::throw_errno(ENODATA, "VmData in /proc/self/status");
+  const base::unique_fd status(base::check(::open("/proc/self/status", O_RDONLY | O_CLOEXEC), "open /proc/self/status"));
+  char text[4096];
+  const auto length = base::check(::read(status.get(), text, sizeof text), "read of /proc/self/status");
+  const std::string_view lines(text, static_cast<std::size_t>(length));
+  const std::size_t at = lines.find("\nVmData:");
+  std::uint64_t kilobytes = 0;
+  if (at == lines.npos) base::throw_errno(ENODATA, "VmData in /proc/self/status");
+  const std::size_t digits = lines.find_first_of("0123456789", at);
+  std::from_chars(text + std::min(digits, lines.size()), text + lines.size(), kilobytes);
+  return kilobytes * 1024;
 }
 
 void set_limits(std::uint64_t memory_bytes) {

@@ -19,7 +19,7 @@ namespace {
 }
 
 // Not foldable: the compiler must not see what these hold.
-volatile int zero = 0;
+[[maybe_unused]] volatile int zero = 0;  // x86-64 only
 volatile int sink = 0;
 
 // Through a volatile pointer, and walking upward over this frame and its callers'.
