@@ -21,7 +21,8 @@ std::string type_of_current_exception() {
   const std::type_info* const type = abi::__cxa_current_exception_type();
   if (type == nullptr) return "unknown";
   int status = 0;
-  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status), &std::free);
+  const std::unique_ptr<char, void (*)(void*)> name(abi::__cxa_demangle(type->name(), nullptr, nullptr, &status),
+                                                    &std::free);
   return std::string(std::string_view(name ? name.get() : type->name()).substr(0, longest_type));
 }
 

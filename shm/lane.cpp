@@ -59,7 +59,8 @@ void host_lane::unclaim(unsigned slot) noexcept {
 void host_lane::publish(unsigned slot) noexcept {
   const std::uint64_t posted = posted_.load(std::memory_order_relaxed) ^ bit(slot);
   posted_.store(posted, std::memory_order_relaxed);  // relaxed: in_flight_ releases it
-  in_flight_.fetch_or(bit(slot), std::memory_order_release);
+  // not a read-modify-write: settle() is under the lock too
+  in_flight_.store(in_flight_.load(std::memory_order_relaxed) | bit(slot), std::memory_order_release);
   request_.words->posted.store(posted, std::memory_order_release);  // SYNC posted: publishes header and payload
 }
 

@@ -47,7 +47,7 @@ struct response_view {
 }
 
 /// The host's side of one lane. Its words are mirrored privately: what is in flight is never read back.
-/// Thread-safety: claim .. publish, free, recall and raise_abort under the lane's lock; finished() and settle() by the
+/// Thread-safety: claim .. publish, settle, free, recall and raise_abort under the lane's lock; finished() by the
 /// collector at any time.
 class host_lane {
  public:
@@ -77,10 +77,17 @@ class host_lane {
 
   /// Slots whose answer is there. SYNC done: acquires what the worker wrote before it toggled.
   [[nodiscard]] std::uint64_t finished() const noexcept { return answered(response_.words->done); }
+  /// Slots whose `done` was toggled though no call is in flight there: forged. Requires: the lane's lock, a worker that was ready.
+  [[nodiscard]] std::uint64_t forged() const noexcept {
+    const std::uint64_t posted = posted_.load(std::memory_order_relaxed);  // relaxed, both: written under the lock that we hold
+    return ~in_flight_.load(std::memory_order_relaxed) & (posted ^ response_.words->done.load(std::memory_order_relaxed));
+  }
   [[nodiscard]] const response_header& response(unsigned slot) const noexcept { return response_.headers[slot]; }
   [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
   /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
-  void settle(unsigned slot) noexcept { in_flight_.fetch_and(~bit(slot), std::memory_order_relaxed); }
+  void settle(unsigned slot) noexcept {
+    in_flight_.store(in_flight_.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
+  }
   /// Toggles `taken`: the slot is free, without a kill time, and the worker may reuse its arena bytes.
   void free(unsigned slot) noexcept;
 

@@ -173,8 +173,8 @@ TEST(lane, a_collector_in_another_thread_sees_every_answer_once_and_none_that_wa
       if (finished == 0) std::this_thread::yield();
       for_each_from(finished, 0, [&](unsigned slot) {
         EXPECT_EQ(lane.host.response(slot).call_id, call_of[slot]);
-        lane.host.settle(slot);
         const std::lock_guard held(lock);
+        lane.host.settle(slot);
         lane.host.free(slot);
         ++settled;
       });
