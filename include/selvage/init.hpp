@@ -15,7 +15,7 @@
 
 namespace selvage {
 
-/// Requires: main's own arguments, unchanged. Cost: nanoseconds.
+/// Requires: main's own arguments, unchanged. Cost: a few microseconds.
 /// A spawn pool in a process that has not called init is refused (errc::invalid_options) before any process is started.
 void init(int argc, const char* const* argv);
 

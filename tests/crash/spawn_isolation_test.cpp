@@ -70,20 +70,21 @@ std::vector<std::string> beyond_the_pools_own(const std::vector<std::string>& se
 }
 
 TEST_F(spawned_process, is_handed_the_pools_descriptors_and_no_other) {
-  for (const int number : {20, 21, 100, 300, 900}) {  // without close-on-exec, below, between and above the pool's own
-    ASSERT_EQ(::dup2(STDERR_FILENO, number), number);
+  const int file = ::open("/etc/passwd", O_RDONLY);  // NOLINT: without O_CLOEXEC is what is tested
+  ASSERT_GE(file, 0);
+  for (const int number : {50, 51, 100, 950, 951}) {  // between the pool's own and the inherited one, and above
+    ASSERT_EQ(::dup2(file, number), number);
   }
-  const int file = ::open("/proc/self/status", O_RDONLY);  // NOLINT: without O_CLOEXEC is what is tested
+  ASSERT_EQ(::dup2(file, 900), 900);
   const auto tell = task("tell", &tell_first_sight);
   {
-    pool pool(watched({.workers = 3, .start = start::spawn}), tell);
+    pool pool(watched({.workers = 3, .start = start::spawn, .inherit = {900}}), tell);
     const first_sight seen = pool.call(tell).get();
-    EXPECT_THAT(beyond_the_pools_own(seen.descriptors), ::testing::IsEmpty());
-    // 0, 1, the segment twice, the bell, the socket, an eventfd a worker
-    EXPECT_THAT(seen.descriptors, ::testing::SizeIs(6 + 3));
+    EXPECT_THAT(beyond_the_pools_own(seen.descriptors), ::testing::ElementsAre("900 -> /etc/passwd"));
+    // 0, 1, the segment twice, the bell, the socket, an eventfd a worker, 900
+    EXPECT_THAT(seen.descriptors, ::testing::SizeIs(6 + 3 + 1));
   }
-  ::close(file);
-  for (const int number : {20, 21, 100, 300, 900}) ::close(number);
+  for (const int number : {file, 50, 51, 100, 900, 950, 951}) ::close(number);
 }
 
 TEST_F(spawned_process, begins_as_a_program_that_was_just_started) {
