@@ -35,6 +35,7 @@ struct lane_look {
   std::uint64_t started = 0;    ///< of those: the worker says that it runs them
   std::uint64_t known = 0;      ///< of those in flight: the header was not rewritten while it was read
   std::uint64_t done = 0;       ///< the whole word: it changes when a call is finished
+  std::uint64_t untaken = 0;    ///< done by the worker's word, not taken by the host, and with a limit
   std::array<call_look, shm::slots_per_lane> calls;
 };
 

@@ -13,6 +13,7 @@ struct slot_words {
   std::uint64_t in_flight;
   std::uint64_t started;
   std::uint64_t done;
+  std::uint64_t untaken;
 };
 
 // posted != taken is the host's word that the slot is in use: the worker's bits alone cannot make a call.
@@ -22,7 +23,7 @@ slot_words read_words(const shm::request_words& host, const shm::response_words&
   const std::uint64_t taken = host.taken.load(std::memory_order_acquire);        // SYNC taken
   const std::uint64_t posted = host.posted.load(std::memory_order_acquire);      // SYNC posted: for the header
   // a toggled bit that differs from `posted` has not been toggled for this call
-  return {(posted ^ taken) & (posted ^ done), ~(posted ^ started), done};
+  return {(posted ^ taken) & (posted ^ done), ~(posted ^ started), done, (posted ^ taken) & ~(posted ^ done)};
 }
 
 // False where the slot was reused meanwhile. The words are read between two reads of the call's id: ids never repeat,
@@ -57,6 +58,10 @@ lane_look look_at(const shm::request_view& request, const shm::response_view& re
   lane_look look;
   look.in_flight = words.in_flight;
   look.done = words.done;
+  shm::for_each_from(words.untaken, 0, [&](unsigned slot) {
+    // relaxed: a slot that is reused meanwhile costs a look
+    if (request.headers[slot].limit_ns.load(std::memory_order_relaxed) != 0) look.untaken |= shm::bit(slot);
+  });
   shm::for_each_from(words.in_flight, 0, [&](unsigned slot) {
     for (int i = 0; i < tries && !read_call(slot, request, response, look); ++i) {
     }

@@ -18,6 +18,8 @@ namespace {
 
 constexpr std::uint64_t first_nudge_pause_ns = 1'000'000;
 constexpr std::uint64_t last_nudge_pause_ns = 100'000'000;
+constexpr std::uint64_t first_ring_pause_ns = 1'000'000;
+constexpr std::uint64_t last_ring_pause_ns = 256'000'000;
 constexpr std::uint64_t shortest_sample_ns = 1'000'000;
 
 }  // namespace
@@ -193,23 +195,41 @@ void ward::nudge() noexcept {
 
 std::uint64_t ward::watch_calls() {
   if (!has_worker(state_) || state_ == life::dying || !is_open()) return base::never_ns;
-  const auto judge_now = [this] {
+  std::uint64_t untaken = 0;
+  const auto judge_now = [&] {
     const lane_look look = look_at(place_.request, place_.response);
+    untaken = look.untaken;
     return deadlines_.judge(look, base::now_ns());  // the clock after the look: no honest stamp lies ahead of it
   };
   outlook seen = judge_now();
-  if (!seen.late) return seen.next_look_ns;
+  if (!seen.late) return std::min(seen.next_look_ns, watch_untaken(untaken));
 
   // It is late by what could be seen while it ran. It may just be finishing: stop it, look again, and only then kill.
   hold(pidfd_.get());
   seen = judge_now();
   if (!seen.late) {
     let_go(pidfd_.get());
-    return seen.next_look_ns;
+    return std::min(seen.next_look_ns, watch_untaken(untaken));
   }
   sentence_ = {.reason = seen.late->reason, .slot = seen.late->slot, .call_id = seen.late->call_id};
   handle(event::overdue);
   return base::never_ns;
+}
+
+// A worker that says "done", rings nobody, and takes it back when nobody looks would run without a limit. So the host is told to
+// look; either it finds the answer, or the next look here finds a call that still runs. A host that does not collect at all costs
+// a look now and then.
+std::uint64_t ward::watch_untaken(std::uint64_t slots) noexcept {
+  const std::uint64_t now = base::now_ns();
+  if (slots == 0) {
+    ring_pause_ns_ = 0;
+    return base::never_ns;
+  }
+  if (ring_pause_ns_ != 0 && now < ring_due_ns_) return ring_due_ns_;
+  if (ring_pause_ns_ != 0) ring_host();
+  ring_pause_ns_ = ring_pause_ns_ == 0 ? first_ring_pause_ns : std::min(2 * ring_pause_ns_, last_ring_pause_ns);
+  ring_due_ns_ = now + ring_pause_ns_;
+  return ring_due_ns_;
 }
 
 }  // namespace selvage::supervisor

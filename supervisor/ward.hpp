@@ -93,6 +93,7 @@ class ward {
   std::uint64_t attend_retiring(std::uint64_t now_ns);
   void tell_to_retire() noexcept;
   void nudge() noexcept;
+  std::uint64_t watch_untaken(std::uint64_t slots) noexcept;
   [[nodiscard]] bool is_open() const noexcept;
   [[nodiscard]] bool says_ready() const noexcept;
   [[nodiscard]] bool is_accepted() const noexcept;
@@ -107,6 +108,8 @@ class ward {
   std::uint64_t born_ns_ = 0;
   std::uint64_t due_ns_ = 0;  // of the state: start timeout, end of the backoff, next nudge, next sweep
   std::uint64_t nudge_pause_ns_ = 0;
+  std::uint64_t ring_pause_ns_ = 0;    // 0: no answer waits to be taken
+  std::uint64_t ring_due_ns_ = 0;
   std::uint64_t quiet_since_ns_ = 0;  // it retires and runs nothing since; 0: it runs something
   std::uint64_t age_limit_ns_ = 0;
   std::uint64_t sample_due_ns_ = 0;
