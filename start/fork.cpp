@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -80,7 +82,13 @@ detail::launched by_fork(const detail::launch_request& request) {
   const signals_blocked quiet;
   const pid_t child = base::check(::fork(), "fork of the pool's supervisor");
   if (child == 0) begin_supervisor(request, std::move(host_pidfd), host_pid);
-  return {.supervisor_pid = child, .supervisor_pidfd = base::pidfd_open(child)};
+  try {
+    return {.supervisor_pid = child, .supervisor_pidfd = base::pidfd_open(child)};
+  } catch (const std::system_error&) {  // no descriptor is left: nobody would ever tell it to end
+    ::kill(child, SIGKILL);
+    (void)base::retry_eintr([&] { return ::waitpid(child, nullptr, 0); });
+    throw;
+  }
 }
 
 }  // namespace selvage::launch
