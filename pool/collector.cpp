@@ -19,6 +19,7 @@ bool pool_core::anything_new() const noexcept {
   if (deaths_due_.load(std::memory_order_relaxed)) return true;  // relaxed: acquired with `seen`, or with `interrupt`
   if (supervisor_is_gone() && !broken_seen_.load(std::memory_order_relaxed)) return true;
   for (const auto& port : lanes_) {
+    port->lane.expect_answer();
     if (port->lane.finished() != 0) return true;
     if (!port->ready_seen.load(std::memory_order_relaxed) && port->lane.ready()) return true;
   }
@@ -40,6 +41,7 @@ bool pool_core::collect_pass() {
     }
     const std::uint64_t finished = port->lane.finished();
     if (finished == 0) continue;
+    port->count_forged();
     progress = true;
     shm::for_each_from(finished, port->lane.oldest_from(), [&](unsigned slot) { settle_answer(*port, slot, held); });
   }

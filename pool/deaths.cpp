@@ -76,6 +76,7 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
   // `death` is quiet until we open the next epoch. A worker that ended just as we opened its epoch is in the other record.
   const shm::verdict verdict = told.death.epoch == epoch ? told.death : host::last_start_failure(told);
   count_death(port, verdict);
+  port.count_forged();
   shm::for_each_from(port.lane.finished(), port.lane.oldest_from(), [&](unsigned slot) { settle_answer(port, slot, held); });
   // D4: a worker's word is not believed to its own advantage. The death counts against every call that it says it started
   // and against the oldest one, started or not, unless we asked the worker to go.
@@ -91,6 +92,8 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
   shm::for_each_from(left, 0, [&](unsigned slot) { by_age.emplace_back(port.slots[slot].sequence, slot); });
   std::sort(by_age.rbegin(), by_age.rend());  // newest first: each goes to the front of the queue
   for (const auto& [sequence, slot] : by_age) {
+    call_state* const moved = bury(std::move(port.slots[slot].moved));
+    if (moved != nullptr && slot == oldest && !blameless) ++moved->deaths;
     call_state* const call = bury(std::move(port.slots[slot].call));
     if (call == nullptr || call->settled()) continue;
     const bool named = verdict.epoch == epoch && verdict.call_id == call->id && verdict.call_id != 0;
@@ -134,6 +137,10 @@ void pool_core::lane_became_ready(host::lane_port& port) {
 void pool_core::put_back(call_state& call, host::lane_port& port, unsigned slot) {
   if (call.abort_wanted) {
     settle(call, error(base_failure(call, errc::aborted, "aborted before it was started")));
+    return;
+  }
+  if (call.deaths >= deaths_to_quarantine) {  // some of them after it was taken back
+    settle(call, error(base_failure(call, errc::quarantined, "it was next in line at " + std::to_string(call.deaths) + " deaths of a worker")));
     return;
   }
   const shm::request_header& header = port.lane.header(slot);

@@ -2,6 +2,8 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
 
 #include "base/syscalls.hpp"
@@ -40,10 +42,7 @@ post_result lane_port::make_room(std::size_t bound, room& out) {
   if (!offset) {
     const auto wanted = arena.growth_for(bound);
     if (wanted && *wanted > arena.bytes_reserved()) {
-      const std::size_t have = arena.bytes_reserved();
-      reserve_error = shm::reserve(segment_fd_, arena_offset_ + have, *wanted - have);
-      if (reserve_error == 0) {
-        arena.grow(*wanted);
+      if (grow_arena(*wanted, bound)) {
         offset = arena.allocate(*slot, bound);
       } else if (arena.bytes_in_use() == 0) {
         lane.unclaim(*slot);
@@ -59,6 +58,19 @@ post_result lane_port::make_room(std::size_t bound, room& out) {
   out.in_arena = true;
   out.offset = *offset;
   return post_result::posted;
+}
+
+// To `wanted`, or where there is not so much memory to what holds these bytes in any case. Sets reserve_error.
+bool lane_port::grow_arena(std::size_t wanted, std::size_t bound) noexcept {
+  const std::size_t have = arena.bytes_reserved();
+  const std::size_t least = std::min(wanted, have + (bound + shm::page_bytes - 1) / shm::page_bytes * shm::page_bytes);
+  for (const std::size_t size : {wanted, least}) {
+    reserve_error = shm::reserve(segment_fd_, arena_offset_ + have, size - have);
+    if (reserve_error != 0) continue;
+    arena.grow(size);
+    return true;
+  }
+  return false;
 }
 
 void lane_port::reserve_whole_arena() {
@@ -88,9 +100,16 @@ void lane_port::reset() noexcept {
   load_ns = 0;
   calls_of_epoch = 0;
   ready = retiring = dead = drained = stalled = false;
-  unstarted_since_ns = 0;
+  unstarted_since_ns = forged_ = 0;
   ready_seen.store(false, std::memory_order_relaxed);  // relaxed: a hint
   lane.reset();
+}
+
+void lane_port::count_forged() noexcept {
+  if (!ready) return;
+  const std::uint64_t forged = lane.forged();
+  figures.forged += static_cast<std::uint64_t>(std::popcount(forged & ~forged_));
+  forged_ = forged;
 }
 
 bool lane_port::readable(std::uint64_t offset, std::uint64_t length) noexcept {

@@ -22,6 +22,7 @@ using call_ptr = detail::call_ref<detail::call_state>;
 /// What the pool keeps of a slot's call. Private: the worker cannot falsify it.
 struct slot_state {
   call_ptr call;                  ///< null: nobody wants the answer (moved on, or settled already)
+  call_ptr moved;                 ///< taken back on the worker's word that it had not started it: its death counts all the same
   std::uint64_t call_id = 0;
   std::uint64_t sequence = 0;     ///< order of posting in the whole pool
   std::uint64_t estimate_ns = 0;  ///< what the call was expected to take when it was posted
@@ -65,6 +66,8 @@ class lane_port {
   void forget(unsigned slot) noexcept;
   /// Nothing of the old epoch is left.
   void reset() noexcept;
+  /// Counts the answers that the worker gave to no call, once each.
+  void count_forged() noexcept;
   /// Makes the response bytes [offset, offset + length) safe to read: untouched pages of a full /dev/shm would be SIGBUS.
   [[nodiscard]] bool readable(std::uint64_t offset, std::uint64_t length) noexcept;
   void abandon() noexcept;
@@ -93,9 +96,12 @@ class lane_port {
   lane_figures figures;
 
  private:
+  bool grow_arena(std::size_t wanted, std::size_t bound) noexcept;
+
   int segment_fd_;
   std::uint64_t arena_offset_;
   std::uint64_t readable_end_ = 0;
+  std::uint64_t forged_ = 0;  // slots that were counted already
   std::uint64_t response_arena_bytes_;
 };
 

@@ -1,5 +1,6 @@
 // A call into a lane, or into the queue.
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/clock.hpp"
@@ -171,21 +172,20 @@ bool pool_core::post_somewhere(call_state& call, const payload_source& arguments
     const host::lane_port& port = *lanes_[i];
     loads_[i] = {port.usable(), port.in_flight_count(), port.load_ns};
   }
-  for (std::size_t tries = 0; tries < lanes_.size(); ++tries) {
-    const auto chosen = balancer_.choose(loads_);
-    if (!chosen) return false;
-    switch (post_to(*lanes_[*chosen], call, arguments, held)) {
-      case host::post_result::posted: return true;
-      case host::post_result::full: loads_[*chosen].usable = false; break;
-      case host::post_result::no_memory: {
-        const int code = lanes_[*chosen]->reserve_error;
-        settle(call, error(base_failure(call, errc::payload_exhausted, std::string("no shared memory for the arguments: ") + std::strerror(code) +
-                                                                           "; " + shm::shared_memory_figures(arguments.bound))));
-        return false;
-      }
-    }
+  int no_memory = 0;
+  while (const auto chosen = balancer_.choose(loads_)) {
+    host::lane_port& port = *lanes_[*chosen];
+    const host::post_result result = post_to(port, call, arguments, held);
+    if (result == host::post_result::posted) return true;
     if (call.settled()) return false;
+    if (result == host::post_result::no_memory) no_memory = port.reserve_error;
+    loads_[*chosen].usable = false;
   }
+  // It waits where another lane has memory enough, only not just now.
+  const auto may_hold_it = [&](const auto& port) { return !port->failed && port->arena.bytes_reserved() >= arguments.bound; };
+  if (no_memory == 0 || std::any_of(lanes_.begin(), lanes_.end(), may_hold_it)) return false;
+  settle(call, error(base_failure(call, errc::payload_exhausted, std::string("no shared memory for the arguments: ") + std::strerror(no_memory) +
+                                                                     "; " + shm::shared_memory_figures(arguments.bound))));
   return false;
 }
 

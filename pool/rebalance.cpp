@@ -67,6 +67,7 @@ bool pool_core::take_back(host::lane_port& port, std::uint64_t waiting) {
     host::slot_state& state = port.slots[slot];
     state.recall_asked = true;
     if (!port.lane.recall(slot)) continue;  // it may have run: its answer will tell
+    state.moved = host::call_ptr::share(state.call.get());
     call_state* const call = bury(std::move(state.call));
     ++figures_.recalled;
     if (!call->settled()) put_back(*call, port, slot);

@@ -20,6 +20,7 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
   const host::told_answer told = host::read_answer(port.lane.response(slot));
   const std::uint64_t call_id = state.call_id;
   call_state* const call = bury(std::move(state.call));
+  (void)bury(std::move(state.moved));
   const bool recalled = state.recall_asked;
   port.lane.settle(slot);
   port.forget(slot);

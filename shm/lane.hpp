@@ -83,6 +83,13 @@ class host_lane {
     return ~in_flight_.load(std::memory_order_relaxed) & (posted ^ response_.words->done.load(std::memory_order_relaxed));
   }
   [[nodiscard]] const response_header& response(unsigned slot) const noexcept { return response_.headers[slot]; }
+  /// For a loop that waits for answers: fetches the header of the oldest one together with `done`, not after it. One
+  /// cache line's travel less in every round trip.
+  void expect_answer() const noexcept {
+    if (const std::uint64_t in_flight = in_flight_.load(std::memory_order_relaxed); in_flight != 0) {
+      __builtin_prefetch(&response_.headers[first_from(in_flight, head_)]);
+    }
+  }
   [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
   /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
   void settle(unsigned slot) noexcept {
@@ -182,6 +189,8 @@ class worker_lane {
   [[nodiscard]] std::uint64_t pending() const noexcept {
     return request_.words->posted.load(std::memory_order_acquire) ^ started_;
   }
+  /// For a loop that waits for calls: fetches the next header together with `posted`, not after it.
+  void expect_call() const noexcept { __builtin_prefetch(&request_.headers[cursor_]); }
   /// The next of `pending` in ring order; moves the cursor behind it. Requires: pending != 0.
   [[nodiscard]] unsigned next(std::uint64_t pending) noexcept {
     const unsigned slot = first_from(pending, cursor_);

@@ -170,7 +170,38 @@ TEST_F(pool_storms, many_liars_among_innocents_are_all_quarantined_and_no_innoce
     ASSERT_TRUE(sum.has_value()) << sum.error().report();
     EXPECT_EQ(*sum, i / 5 + i % 5);
   }
-  EXPECT_EQ(notes[0], 40U);
+  EXPECT_GE(notes[0], 40U);
+  EXPECT_LE(notes[0], 60U);  // one that denies its start may be taken back while it dies, and so run a third time
+  expect_usable(pool);
+}
+
+// FAILURES row 4: it denies its start and waits until it is taken back, so that it is nobody's call when its worker dies.
+TEST_F(pool_storms, a_liar_that_waits_to_be_taken_back_before_it_kills_is_quarantined_too) {
+  blackboard notes;
+  const auto liar = selvage::task("liar", [runs = &notes[0]] {
+    ++*runs;
+    shm::word64& started = victims::own_lane().response.words->started;
+    started.store(started.load() ^ shm::bit(slot_that_runs()));
+    ::usleep(20'000);
+    victims::kill_itself();
+  });
+  pool pool(watched({.workers = 2, .depth = {.maximum = 64, .window = 1ms}}), add, liar);
+  expect_usable(pool);
+  auto lying = pool.call(liar);
+  std::atomic<bool> over{false};
+  std::thread traffic([&] {  // something waits behind it wherever it goes
+    while (!over) {
+      std::vector<future<int>> sums;
+      for (int i = 0; i < 50; ++i) sums.push_back(pool.call(add, i, 1));
+      for (auto& each : sums) (void)each.result();
+    }
+  });
+  EXPECT_TRUE(lying.wait_for(10s));
+  over = true;
+  traffic.join();
+  ASSERT_TRUE(lying.ready());
+  EXPECT_EQ(code_of(lying.result()), errc::quarantined);
+  EXPECT_LE(notes[0], 6U);
   expect_usable(pool);
 }
 

@@ -1,0 +1,214 @@
+// FAILURES rows 23 and 24: the supervisor is killed, or the host is. Nothing of the pool outlives either.
+#include <thread>
+
+#include "tests/support/host_process.hpp"
+#include "tests/support/random.hpp"
+#include "tests/victims/victims.hpp"
+
+namespace selvage::test {
+namespace {
+
+using pool_orphans = pool_survives;
+
+int supervisor_of_this_process() {
+  for (const int pid : belongings::now().children) {
+    std::ifstream name("/proc/" + std::to_string(pid) + "/comm");
+    std::string word;
+    if (name >> word && word == "selvage-super") return pid;
+  }
+  return -1;
+}
+
+// ---- FAILURES row 23 -------------------------------------------------------------------------------------------------
+
+// FAILURES row 23
+TEST_F(pool_orphans, a_killed_supervisor_takes_its_workers_along_and_fails_every_call_in_flight) {
+  const auto sleep = selvage::task("sleep", &victims::sleep_for_ever);
+  pool pool(watched({.workers = 3}), add, sleep);
+  const auto workers = worker_pids(pool);
+  ASSERT_EQ(workers.size(), 3U);
+  std::vector<future<void>> running;
+  for (int i = 0; i < 50; ++i) running.push_back(pool.call(sleep));  // running, posted and queued
+  const int supervisor = supervisor_of_this_process();
+  ASSERT_GT(supervisor, 0);
+  ::kill(supervisor, SIGKILL);
+  for (auto& each : running) {
+    const auto outcome = each.result();
+    ASSERT_EQ(code_of(outcome), errc::supervisor_lost);
+    EXPECT_NE(outcome.error().details().message.find(std::to_string(supervisor)), std::string::npos);
+    EXPECT_EQ(outcome.error().details().task, "sleep");
+  }
+  EXPECT_TRUE(holds_in_the_end([&] {
+    for (const int pid : workers) (void)::waitpid(pid, nullptr, WNOHANG);  // handed up to us
+    return std::all_of(workers.begin(), workers.end(), &is_gone);
+  }));
+  EXPECT_EQ(code_of(pool.call(add, 1, 2).result()), errc::supervisor_lost);
+  pool.shutdown(1s);
+  selvage::pool next(watched({.workers = 2}), add);
+  expect_usable(next);
+}
+
+// FAILURES row 23
+TEST_F(pool_orphans, a_supervisor_killed_while_nothing_is_called_fails_the_next_call) {
+  pool pool(watched({.workers = 2}), add);
+  expect_usable(pool);
+  const auto workers = worker_pids(pool);
+  ::kill(supervisor_of_this_process(), SIGKILL);
+  EXPECT_TRUE(holds_in_the_end([&] {
+    for (const int pid : workers) (void)::waitpid(pid, nullptr, WNOHANG);
+    return std::all_of(workers.begin(), workers.end(), &is_gone);
+  }));
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(code_of(pool.call(add, 1, 2).result()), errc::supervisor_lost);
+  EXPECT_FALSE(pool.try_call(add, 1, 2).value().result().has_value());
+}
+
+// FAILURES row 23: callers from all sides, and callbacks.
+TEST_F(pool_orphans, a_supervisor_killed_under_load_leaves_one_outcome_for_each_call) {
+  for (int round = 0; round < 10; ++round) {
+    pool pool(watched({.workers = 2}), add);
+    const auto workers = worker_pids(pool);
+    std::atomic<unsigned> outcomes{0}, odd{0};
+    std::atomic<bool> over{false};
+    unsigned callbacks = 0;
+    std::vector<std::thread> callers;
+    for (int t = 0; t < 3; ++t) {
+      callers.emplace_back([&] {
+        while (!over) {
+          const auto sum = pool.call(add, 1, 2).result();
+          if (!sum && sum.error().code() != errc::supervisor_lost) ++odd;
+          if (!sum) over = true;
+        }
+      });
+    }
+    for (int i = 0; i < 200; ++i, ++callbacks) pool.call(add, i, 1).then([&](const tl::expected<int, error>&) { ++outcomes; });
+    ::kill(supervisor_of_this_process(), SIGKILL);
+    for (std::thread& caller : callers) caller.join();
+    EXPECT_TRUE(holds_in_the_end([&] { return outcomes == callbacks; })) << outcomes;
+    EXPECT_EQ(odd, 0U);
+    EXPECT_TRUE(holds_in_the_end([&] {
+      for (const int pid : workers) (void)::waitpid(pid, nullptr, WNOHANG);
+      return std::all_of(workers.begin(), workers.end(), &is_gone);
+    }));
+  }
+}
+
+// FAILURES row 23: before the pool is there.
+TEST_F(pool_orphans, a_supervisor_killed_while_the_pool_is_built_fails_the_constructor) {
+  std::atomic<bool> over{false};
+  std::thread killer([&] {
+    while (!over) {
+      if (const int pid = supervisor_of_this_process(); pid > 0) ::kill(pid, SIGKILL);
+      ::usleep(300);
+    }
+  });
+  for (int i = 0; i < 20; ++i) {
+    try {
+      pool pool(watched({.workers = 4, .initializer = [] { ::usleep(20'000); }}), add);
+      (void)pool.call(add, 1, 2).result();
+    } catch (const error& problem) {
+      EXPECT_EQ(problem.code(), errc::supervisor_lost) << problem.report();
+    }
+  }
+  over = true;
+  killer.join();
+  (void)holds_in_the_end([&] {  // workers that were handed up to us
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    return belongings::now().children.empty();
+  });
+}
+
+// ---- FAILURES row 24 -------------------------------------------------------------------------------------------------
+
+int serve_for_ever(host_process::stage& stage) {
+  const auto nap = selvage::task("nap", [] { ::usleep(300); });
+  const auto echo = selvage::task("echo", [](const std::string& text) { return text; });
+  for (;;) {
+    pool pool({.workers = 3, .timeout = 10s, .recycle = {.calls = 20}}, add, nap, echo);
+    stage.reached(1);
+    for (int round = 0; round < 5; ++round) {
+      std::vector<future<int>> sums;
+      for (int i = 0; i < 20; ++i) sums.push_back(pool.call(add, i, 1));
+      pool.call(nap).detach();
+      if (pool.call(echo, std::string(200'000, 'x')).get().size() != 200'000) return 1;
+      for (auto& each : sums) (void)each.result();
+    }
+  }
+}
+
+// FAILURES row 24
+TEST_F(pool_orphans, a_host_killed_at_any_moment_leaves_no_process_and_no_segment) {
+  tests::random_source random;
+  std::vector<std::string> names;
+  for (int round = 0; round < 40; ++round) {
+    host_process host(&serve_for_ever);
+    ASSERT_TRUE(round % 2 == 0 || host.wait_for_stage(1));
+    ::usleep(static_cast<useconds_t>(random.below(15'000)));
+    host.kill();
+    ASSERT_EQ(host.left_behind(), "");
+    for (const std::string& name : host.names_left()) names.push_back(name);
+  }
+  for (const std::string& name : names) EXPECT_EQ(std::filesystem::file_size(name), 0U) << name;  // killed before it could unlink
+  const pool next(watched({.workers = 1}), add);  // sweeps them
+  for (const std::string& name : names) EXPECT_FALSE(std::filesystem::exists(name)) << name;
+}
+
+// FAILURES row 24: what a task has left behind goes too.
+TEST_F(pool_orphans, a_grandchild_that_left_its_session_ends_with_the_host) {
+  host_process host([](host_process::stage& stage) {
+    const auto leave = selvage::task("leave", &victims::leave_a_grandchild);
+    pool pool({.workers = 2}, leave);
+    stage.note(0) = static_cast<std::uint64_t>(pool.call(leave).get());
+    stage.reached(1);
+    for (;;) ::pause();
+    return 0;
+  });
+  ASSERT_TRUE(host.wait_for_stage(1));
+  const int grandchild = static_cast<int>(host.view().note(0));
+  ASSERT_FALSE(is_gone(grandchild));
+  host.kill();
+  EXPECT_EQ(host.left_behind(), "");
+  EXPECT_TRUE(is_gone(grandchild));
+}
+
+// FAILURES row 24: workers that are deaf to everything but SIGKILL.
+TEST_F(pool_orphans, hung_workers_end_with_the_host) {
+  host_process host([](host_process::stage& stage) {
+    const auto spin = selvage::task("spin", &victims::spin_without_sigterm);
+    const auto stop = selvage::task("stop", &victims::stop_itself);
+    pool pool({.workers = 2}, spin, stop);
+    auto spinning = pool.call(spin);
+    auto stopping = pool.call(stop);
+    ::usleep(10'000);
+    stage.reached(1);
+    (void)spinning.result();
+    return 0;
+  });
+  ASSERT_TRUE(host.wait_for_stage(1));
+  host.kill();
+  EXPECT_EQ(host.left_behind(), "");
+}
+
+// FAILURES row 24: a stopped host is no dead host.
+TEST_F(pool_orphans, a_host_that_is_stopped_and_continued_finds_its_pool_as_it_was) {
+  host_process host([](host_process::stage& stage) {
+    pool pool({.workers = 2, .timeout = 100ms}, add);
+    for (std::uint64_t i = 1; i < 200; ++i) {
+      if (pool.call(add, 1, 2).get() != 3) return 1;
+      stage.reached(i);
+      ::usleep(1'000);
+    }
+    return 0;
+  });
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_TRUE(host.wait_for_stage(static_cast<std::uint64_t>(1 + 20 * i)));
+    ::kill(host.pid(), SIGSTOP);
+    ::usleep(150'000);
+    ::kill(host.pid(), SIGCONT);
+  }
+  EXPECT_EQ(host.exit_status(), 0);
+  EXPECT_EQ(host.left_behind(), "");
+}
+
+}  // namespace
+}  // namespace selvage::test
