@@ -20,7 +20,7 @@ template <class Done>
 void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
   unsigned looks = 0;
-  while (!done()) {
+  while (!done() && !closer_waits_.load(std::memory_order_relaxed)) {  // relaxed: looked at again before parking
     if (collect_pass()) {
       if (spin_since != 0) spin_ns_ = std::min(spin_limit_ns_, 2 * spin_ns_);  // it paid
       spin_since = 0;
@@ -37,7 +37,7 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
     if (now - spin_since < spin_ns_) continue;
     spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
-    if (done()) return;
+    if (done() || closer_waits_.load(std::memory_order_relaxed)) return;  // relaxed: acquired with `interrupt`
     park(until_ns, seen);
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && base::now_ns() < std::min(until_ns, look_again_ns_)) ++fruitless_wakes_;
@@ -72,7 +72,7 @@ template <class Done>
 void pool_core::sleep_beside_collector(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns) {
   enlist(self, call);
   // The collector that leaves after this sees us waiting; one that left before has left the seat free.
-  if (!done() && seat_.load(std::memory_order_seq_cst) != 0) shm::wait_on(self.word, 0, until_ns);
+  if (!done() && (seat_.load(std::memory_order_seq_cst) != 0 || closer_waits_.load(std::memory_order_seq_cst))) shm::wait_on(self.word, 0, until_ns);
   delist(self, call);
 }
 

@@ -115,11 +115,8 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
     return unsettled_ == 0 || broken_.has_value() || state_ == state::closed;
   };
   if (drain.count() > 0) sleep_or_collect(self, nullptr, drained, deadline_after(drain));
-  while (!take_seat()) {  // whoever collects just now is told that something has changed, and leaves
-    {
-      const lock_type held(lock_);
-      closer_waits_ = true;
-    }
+  while (!take_seat_to_close()) {  // whoever collects just now is told that something has changed, and leaves
+    closer_waits_.store(true, std::memory_order_relaxed);  // relaxed: published by `interrupt`
     interrupt_collector();
     sleep_beside_collector(self, nullptr, [] { return false; }, base::now_ns() + 1'000'000);
   }
@@ -131,7 +128,7 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
 // Requires: the seat.
 void pool_core::end_processes() {
   lock_type held(lock_);
-  closer_waits_ = false;
+  closer_waits_.store(false, std::memory_order_relaxed);  // relaxed: whoever sleeps beside the seat is summoned below
   if (state_ == state::closed) return;
   look_at_supervisor();
   handle_deaths(held);

@@ -123,7 +123,9 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // collector.cpp
   template <class Done>
   void collect_until(const Done& done, std::uint64_t until_ns);
-  bool take_seat() noexcept { return seat_.exchange(1, std::memory_order_acquire) == 0; }  // SYNC seat
+  /// Only shutdown takes the seat while it waits for it: everybody else leaves it, and sleeps beside it until the pool is closed.
+  bool take_seat() noexcept { return !closer_waits_.load(std::memory_order_relaxed) && take_seat_to_close(); }  // relaxed: a closer asks again
+  bool take_seat_to_close() noexcept { return seat_.exchange(1, std::memory_order_acquire) == 0; }  // SYNC seat
   void leave_seat() noexcept;
   bool collect_pass();
   [[nodiscard]] bool anything_new() const noexcept;
@@ -225,7 +227,6 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   unsigned unsettled_ = 0;                      ///< calls between submit and their outcome
   std::unordered_map<const call_state*, host::call_ptr> waiting_;  ///< for their inputs
   unsigned callbacks_pending_ = 0;              ///< calls with a callback that has not run
-  bool closer_waits_ = false;                   ///< shutdown wants the seat
   std::vector<waiter*> sleepers_;
   std::deque<std::function<void()>> callbacks_; ///< ready to run
   host::figures figures_;
@@ -233,6 +234,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // The collector's.
   std::atomic<std::uint32_t> seat_{0};
+  std::atomic<bool> closer_waits_{false};  ///< shutdown wants the seat
   std::atomic<std::uint32_t> waiting_threads_{0};
   std::atomic<std::uint32_t> collector_parked_{0};
   std::atomic<bool> broken_seen_{false};

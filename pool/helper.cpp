@@ -49,7 +49,7 @@ void pool_core::wake_helper() noexcept {
 
 // A program's own thread that waits takes the seat from the helper: it is the one that wants the answer soonest.
 bool pool_core::others_wait() const noexcept {
-  return closer_waits_ || !sleepers_.empty();
+  return closer_waits_.load(std::memory_order_relaxed) || !sleepers_.empty();
 }
 
 // Requires: the lock.
