@@ -61,7 +61,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       return;
     }
     if (state_ != state::open || broken_) {
-      settle(call, broken_ ? *broken_ : closed_error(call));
+      settle(call, broken_ ? with_cause(call, *broken_) : closed_error(call));
       return;
     }
     if (inline_lane_takes()) {
@@ -234,7 +234,7 @@ void pool_core::stop_writing(host::lane_port& port, lock_type& held) {
 // What may have happened while the lock was not held.
 std::optional<error> pool_core::withdrawn(const call_state& call) const {
   if (call.abort_wanted) return error(base_failure(call, errc::aborted, "aborted before it was started"));
-  if (broken_) return broken_;
+  if (broken_) return with_cause(call, *broken_);
   if (state_ == state::closed) return closed_error(call);
   return std::nullopt;
 }
@@ -287,9 +287,9 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
   call.kept = {};
   port.lane.publish(slot);
   wake(port);
-  // The fence of wake also orders `posted` before this look. SYNC next_look: against the supervisor's store
   const shm::request_header& header = port.lane.header(slot);
   if (const std::uint64_t limit = header.limit_ns.load(std::memory_order_relaxed); limit != 0) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC next_look: `posted`, then this look; against the supervisor
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed), limit);
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
@@ -301,8 +301,8 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
 // ---- into the queue ------------------------------------------------------------------------------------------------
 
 void pool_core::enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held) {
+  const bool outside = !call.kept.storage && arguments.write != nullptr && arguments.bound > write_under_lock_bytes;
   if (!call.kept.storage && arguments.write != nullptr) {
-    const bool outside = arguments.bound > write_under_lock_bytes;
     auto shared = host::call_ptr::share(&call);
     if (outside) held.unlock();
     try {
@@ -323,6 +323,7 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
   if (call.id == 0) call.id = next_call_id_++;
   queue.push_back(host::call_ptr::share(&call));
   need_helper(&queue == &queue_ ? helper_duty::collect : helper_duty::watch);
+  if (outside && &queue == &queue_) pump_queue(held);  // lanes may have become idle meanwhile, and will not say so again
 }
 
 void pool_core::pump_queue(lock_type& held) {

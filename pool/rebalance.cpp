@@ -13,6 +13,9 @@ namespace {
 /// A worker that has started nothing of what it was given is waking up, or is not being scheduled.
 constexpr std::uint64_t wake_up_ns = 1'000'000;
 
+/// How long at most a call waits behind a running one while another worker is idle.
+constexpr std::uint64_t longest_patience_ns = 1'000'000;
+
 /// When the longest-running call of the lane was started, by the worker's word: a hint, and never later than now.
 std::uint64_t running_since(const host::lane_port& port, std::uint64_t started, std::uint64_t now) {
   std::uint64_t since = now;
@@ -29,7 +32,7 @@ bool pool_core::rebalance(lock_type& held) {
   look_again_ns_ = base::never_ns;
   const bool idle = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->usable() && port->in_flight_count() == 0; });
   if (!idle || !queue_.empty()) return false;
-  const std::uint64_t patience = balancer_.depth().window_ns / 2;
+  const std::uint64_t patience = std::min(balancer_.depth().window_ns / 2, longest_patience_ns);
   std::uint64_t now = 0;
   bool moved = false;
   for (const auto& port : lanes_) {

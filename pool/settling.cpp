@@ -1,10 +1,12 @@
 // An answer becomes an outcome. Everything a worker wrote is read once, checked, and only then used.
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/clock.hpp"
 #include "pool/core.hpp"
 #include "pool/answer.hpp"
+#include "schema/describe_exception.hpp"
 #include "schema/exception_report.hpp"
 
 namespace selvage::detail {
@@ -68,7 +70,9 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
     case shm::response_status::exception: break;
     default: answer_is_bad(port, call, "its status is none"); return;
   }
-  if (const char* const fault = host::place_fault(told, shape_.response_arena_bytes, payload_cap_)) return answer_is_bad(port, call, fault);
+  // What is to be said of an exception is not the task's result: the cap is not for it.
+  const std::uint64_t cap = told.status == shm::response_status::exception ? std::max<std::uint64_t>(payload_cap_, schema::report_bytes) : payload_cap_;
+  if (const char* const fault = host::place_fault(told, shape_.response_arena_bytes, cap)) return answer_is_bad(port, call, fault);
   if (told.in_arena && !port.readable(told.offset, told.length)) return answer_is_bad(port, call, "its payload is in memory that cannot be had");
   const std::byte* const from = told.in_arena ? port.lane.response_arena() + told.offset : port.lane.response(slot).payload + told.offset;
   const payload_view answer{told.form, {from, static_cast<std::size_t>(told.length)}};
@@ -114,6 +118,9 @@ void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& c
 }
 
 void pool_core::accept_exception(host::lane_port& port, call_state& call, payload_view answer) {
+  if (answer.bytes.empty()) {
+    return settle(call, error(base_failure(call, errc::task_failed, "the task threw, and there was no shared memory for what it threw")));
+  }
   private_bytes copy;
   copy.assign(answer.bytes);
   auto report = schema::decode(copy.view());
