@@ -44,7 +44,7 @@ class loop::running_call final : public detail::call_context, public detail::rep
     deferred_to_ = nullptr;
     const bool in_arena = (request.flags & shm::request_flags::in_arena) != 0;
     arguments = {static_cast<detail::payload_form>(request.form),
-                 {in_arena ? owner_.lane_.request_arena() + request.offset : request.payload,
+                 {(in_arena ? owner_.lane_.request_arena() : request.payload) + request.offset,
                   static_cast<std::size_t>(request.length)}};
     abort = abort_signal({.word = &owner_.words_.abort,
                           .mask = shm::bit(slot),
