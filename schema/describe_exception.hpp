@@ -10,7 +10,7 @@
 namespace selvage::schema {
 
 /// Bytes that a report may take in a response.
-inline constexpr std::size_t report_bytes = 16 * 1024;
+inline constexpr std::size_t report_bytes = std::size_t{16} * 1024;
 
 /// Errors: std::bad_alloc.
 [[nodiscard]] exception_report describe(const std::exception_ptr& problem);

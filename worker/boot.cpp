@@ -39,7 +39,7 @@ void reset_signals() {
   for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &action, nullptr);  // SIGKILL and libc's own refuse
   sigset_t none;
   sigemptyset(&none);
-  base::check(::sigprocmask(SIG_SETMASK, &none, nullptr), "sigprocmask");
+  if (const int error = ::pthread_sigmask(SIG_SETMASK, &none, nullptr)) base::throw_errno(error, "pthread_sigmask");
 }
 
 // The buffers were copied by the fork with what the host had not written yet: it will write that itself.
@@ -74,7 +74,8 @@ void close_other_descriptors(const seat& place, const std::vector<int>& inherit)
 // "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Read without a stream, whose first use would cost
 // every worker its pages. Source: getrlimit(2), proc_pid_status(5)
 std::uint64_t data_bytes() {
-  const base::unique_fd status(base::check(::open("/proc/self/status", O_RDONLY | O_CLOEXEC), "open /proc/self/status"));
+  const base::unique_fd status(
+      base::check(::open("/proc/self/status", O_RDONLY | O_CLOEXEC), "open /proc/self/status"));
   char text[4096];
   const auto length = base::check(::read(status.get(), text, sizeof text), "read of /proc/self/status");
   const std::string_view lines(text, static_cast<std::size_t>(length));

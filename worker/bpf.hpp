@@ -34,7 +34,9 @@ inline constexpr std::uint32_t native_architecture = AUDIT_ARCH_AARCH64;
 using field = std::uint32_t;
 inline constexpr field syscall_number = offsetof(seccomp_data, nr);
 inline constexpr field architecture = offsetof(seccomp_data, arch);
-constexpr field argument_low(unsigned index) { return static_cast<field>(offsetof(seccomp_data, args) + 8 * index); }
+constexpr field argument_low(unsigned index) {
+  return static_cast<field>(offsetof(seccomp_data, args) + std::size_t{8} * index);
+}
 constexpr field argument_high(unsigned index) { return argument_low(index) + 4; }
 
 /// Compares the accumulator, unsigned.
@@ -79,8 +81,8 @@ class assembler {
   static constexpr std::size_t none = ~std::size_t{0};
 
   struct instruction {
-    std::uint16_t code;
-    std::uint32_t operand;
+    std::uint16_t code = 0;
+    std::uint32_t operand = 0;
     std::size_t label = none;  // of a jump
   };
 

@@ -19,8 +19,8 @@ namespace selvage::worker::crash_recorder {
 namespace {
 
 constexpr std::array fatal_signals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS, SIGXCPU, SIGXFSZ};
-constexpr std::size_t alternate_stack_bytes =
-    64 * 1024;  // the unwinder takes about 10 KiB, a frame with AMX state 11 KiB
+// The unwinder takes about 10 KiB, a signal frame with AMX state 11 KiB.
+constexpr std::size_t alternate_stack_bytes = std::size_t{64} * 1024;
 
 struct recorder {
   std::atomic<shm::crash_record*> record{nullptr};
@@ -29,7 +29,7 @@ struct recorder {
   std::atomic<pid_t> process{0};
   std::atomic<pid_t> thread{0};  // that records, once there is one
   std::atomic<bool> walking{false};
-  sigjmp_buf walk_failed;
+  sigjmp_buf walk_failed{};
 };
 static_assert(std::atomic<pid_t>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
@@ -47,7 +47,7 @@ bool in_foreign_process() noexcept { return ::getpid() != state.process.load(std
   ::sigaction(signal, &action, nullptr);
   sigset_t none;
   sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
   ::syscall(SYS_tgkill, ::getpid(), current_thread(), signal);
   ::_exit(128 + signal);
 }

@@ -22,9 +22,10 @@ std::byte* reserve_aligned(std::size_t bytes) {
   const auto begin = reinterpret_cast<std::uintptr_t>(found);
   const std::uintptr_t aligned = (begin + bytes - 1) & ~(static_cast<std::uintptr_t>(bytes) - 1);
   const std::size_t before = aligned - begin, behind = bytes - before;
+  std::byte* const window = static_cast<std::byte*>(found) + before;
   if (before != 0) ::munmap(found, before);
-  if (behind != 0) ::munmap(reinterpret_cast<void*>(aligned + bytes), behind);
-  return reinterpret_cast<std::byte*>(aligned);
+  if (behind != 0) ::munmap(window + bytes, behind);
+  return window;
 }
 
 std::byte* map_for_good(int fd, shm::access rights, std::uint64_t offset, std::size_t bytes, std::byte* at) {

@@ -7,9 +7,9 @@
 #include <new>
 #include <span>
 
+#include "schema/describe_exception.hpp"
 #include "schema/exception_report.hpp"
 #include "shm/segment.hpp"
-#include "schema/describe_exception.hpp"
 
 namespace selvage::worker {
 
@@ -69,11 +69,11 @@ void result_writer::write_in_arena(unsigned slot, const payload_source& result) 
 void result_writer::write_by_detour(unsigned slot, const payload_source& result) {
   struct aligned_delete {
     void operator()(std::byte* memory) const noexcept {
-      ::operator delete(memory, std::align_val_t{detail::payload_alignment});
+      ::operator delete (memory, std::align_val_t{detail::payload_alignment});
     }
   };
   const std::unique_ptr<std::byte, aligned_delete> memory(
-      static_cast<std::byte*>(::operator new(result.bound, std::align_val_t{detail::payload_alignment})));
+      static_cast<std::byte*>(::operator new (result.bound, std::align_val_t{detail::payload_alignment})));
   const extent used = result.write(result.value, {memory.get(), result.bound});
   if (used.length > cap_) return write_status(slot, response_status::payload_too_large, used.length);
   const std::optional<std::uint64_t> block = room_for(slot, used.length);
@@ -158,11 +158,10 @@ void result_writer::wait_until_taken() noexcept {
   const auto taken = [&] { return (held_ & lane_.taken()) != 0; };
   if (spinner_.spin(taken)) return;
   const std::uint64_t parked_ns = base::now_ns();
-  lane_.set_parked(shm::parked::futex);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC taken: our parked against the host's look at it
+  const bool seen = lane_.prepare_to_sleep(shm::parked::futex);
   const shm::watched_word bell = lane_.doorbell();
-  if (!taken()) shm::wait_on(*bell.word, bell.expected);
-  lane_.set_parked(shm::parked::no);
+  if (!taken()) shm::wait_on(*bell.word, bell.expected, seen ? base::never_ns : parked_ns + unseen_nap_ns);
+  lane_.set_awake();
   spinner_.was_parked(base::now_ns() - parked_ns);
 }
 

@@ -12,6 +12,8 @@ namespace selvage::worker {
 /// The one answer of a coroutine task, given some time after its thunk returned, or before.
 class loop::deferred_reply final : public detail::reply_port {
  public:
+  virtual ~deferred_reply() = default;
+
   void begin(loop& owner, unsigned slot, std::uint64_t started_ns) noexcept {
     owner_ = &owner;
     slot_ = slot;
@@ -36,6 +38,7 @@ class loop::deferred_reply final : public detail::reply_port {
 class loop::running_call final : public detail::call_context, public detail::reply_port {
  public:
   explicit running_call(class loop& owner) noexcept : owner_(owner) {}
+  virtual ~running_call() = default;
 
   void begin(unsigned slot, const shm::request_header& request, std::uint64_t started_ns) noexcept {
     slot_ = slot;

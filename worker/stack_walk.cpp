@@ -42,12 +42,17 @@ _Unwind_Reason_Code visit(_Unwind_Context* context, void* argument) {
   return _URC_NO_REASON;
 }
 
+// A word of the interrupted thread's stack, wherever that is.
+const std::uint64_t* stack_at(std::uint64_t address) noexcept {
+  return reinterpret_cast<const std::uint64_t*>(address);  // NOLINT(performance-no-int-to-ptr): a register's content
+}
+
 // Frame records grow towards higher addresses: {caller's frame pointer, return address}.
 void walk_frame_pointers(const registers& at, std::span<std::uint64_t> frames, std::uint32_t& count) noexcept {
   constexpr std::uint64_t largest_frame = std::uint64_t{1} << 20U;
   std::uint64_t frame = at.frame_pointer, below = at.stack_pointer;
   while (count < frames.size() && frame % sizeof(void*) == 0 && frame >= below && frame - below <= largest_frame) {
-    const auto* const record = reinterpret_cast<const std::uint64_t*>(frame);
+    const std::uint64_t* const record = stack_at(frame);
     if (record[1] == 0) return;
     frames[count] = record[1];
     ++count;
@@ -70,7 +75,7 @@ void walk_stack(const ucontext_t& context, bool bad_jump, std::span<std::uint64_
   if (count > 1) return;
   if (bad_jump) {
 #if defined(__x86_64__)
-    frames[count] = *reinterpret_cast<const std::uint64_t*>(at.stack_pointer);
+    frames[count] = *stack_at(at.stack_pointer);
 #else
     frames[count] = at.link;
 #endif

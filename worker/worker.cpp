@@ -7,25 +7,27 @@
 #include <cstdio>
 #include <iostream>
 
+#include "schema/describe_exception.hpp"
 #include "schema/exception_report.hpp"
 #include "worker/boot.hpp"
 #include "worker/crash_recorder.hpp"
 #include "worker/exit_hooks.hpp"
-#include "schema/describe_exception.hpp"
 #include "worker/loop.hpp"
 
 namespace selvage::worker {
 namespace {
 
 void live(const seat& place, const settings& given, std::span<const detail::task_entry> tasks) {
-  if (const std::optional<booted> self = boot(place, given)) loop(self->window, self->lane, place, given, tasks).serve();
+  if (const std::optional<booted> self = boot(place, given))
+    loop(self->window, self->lane, place, given, tasks).serve();
   if (given.finalizer) given.finalizer();
 }
 
 // To standard error, whose tail the supervisor keeps for the host.
 void complain(const std::exception_ptr& problem) {
   const schema::exception_report report = schema::describe(problem);
-  ::dprintf(STDERR_FILENO, "selvage: a worker ended outside of its calls: %s: %s\n", report.type.c_str(), report.what.c_str());
+  ::dprintf(STDERR_FILENO, "selvage: a worker ended outside of its calls: %s: %s\n", report.type.c_str(),
+            report.what.c_str());
 }
 
 }  // namespace

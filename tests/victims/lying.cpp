@@ -23,12 +23,12 @@ lane_of_worker own_lane() {
     char rights[5] = {};
     if (line.find("/dev/shm/selvage-") == std::string::npos) continue;
     if (std::sscanf(line.c_str(), "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, rights) != 3) continue;
-    auto* const address = reinterpret_cast<std::byte*>(begin);
+    auto* const address = reinterpret_cast<std::byte*>(begin);  // NOLINT(performance-no-int-to-ptr): as the kernel says
     if (rights[1] == 'w') {
       found.response = shm::response_at(address);
       found.response_bytes = end - begin;
     } else if (end - begin == shm::page_bytes) {
-      found.orders = reinterpret_cast<const shm::supervisor_words*>(begin);
+      found.orders = reinterpret_cast<const shm::supervisor_words*>(address);
     } else {
       found.request = shm::request_at(address);
       found.request_bytes = end - begin;
