@@ -19,7 +19,6 @@ bool pool_core::anything_new() const noexcept {
   if (deaths_due_.load(std::memory_order_relaxed)) return true;  // relaxed: acquired with `seen`, or with `interrupt`
   if (supervisor_is_gone() && !broken_seen_.load(std::memory_order_relaxed)) return true;
   for (const auto& port : lanes_) {
-    port->lane.expect_answer();
     if (port->lane.finished() != 0) return true;
     if (!port->ready_seen.load(std::memory_order_relaxed) && port->lane.ready()) return true;
   }
@@ -63,7 +62,7 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   collector_parked_.store(1, std::memory_order_relaxed);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool seen = shm::heavy_fence(fences_);  // SYNC parked: against worker_lane::wake_host and the supervisor's ring
   watched[count++] = {&supervisor_->doorbell, seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
   watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};
   // A worker that rings without end keeps the host from sleeping on its doorbell, not from sleeping: the answers of such a
@@ -74,7 +73,7 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   }
   if (!anything_new()) {
     const bool starting = supervisor_->life.load(std::memory_order_relaxed) == 0;  // its death would not ring yet
-    const std::uint64_t cap = storm || starting ? base::now_ns() + look_interval_ns : base::never_ns;
+    const std::uint64_t cap = storm || starting || !seen ? base::now_ns() + look_interval_ns : base::never_ns;
     shm::wait_on_any({watched.data(), count}, std::min({until_ns, look_again_ns_, cap}));
   }
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::no);

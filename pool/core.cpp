@@ -32,6 +32,7 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       index_(tasks_),
       shape_(host::geometry_of(options_)),
       payload_cap_(options_.payload_cap.count),
+      fences_(shm::register_for_heavy_fences()),
       segment_(shm::create_segment(shape_)),
       head_map_(segment_.read_write.get(), shm::access::read_write, 0, 2 * shm::page_bytes),
       supervisor_map_(segment_.read_only.get(), shm::access::read_only, 2 * shm::page_bytes, shape_.request_offset(0) - 2 * shm::page_bytes),
@@ -50,7 +51,7 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
   supervisor_lanes_ = reinterpret_cast<const shm::supervisor_lane*>(supervisor_map_.data() + shm::page_bytes);
   std::vector<int> event_fds;
   for (unsigned i = 0; i < options_.workers; ++i) {
-    lanes_.push_back(std::make_unique<host::lane_port>(shape_, segment_, i, host::arena_limits(options_)));
+    lanes_.push_back(std::make_unique<host::lane_port>(shape_, segment_, i, host::arena_limits(options_), fences_));
     if (!options_.arena.growable) lanes_.back()->reserve_whole_arena();
     event_fds.push_back(lanes_.back()->event_fd.get());
     open_next(*lanes_.back());

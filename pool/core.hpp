@@ -201,6 +201,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   const host::task_index index_;
   const shm::geometry shape_;
   const std::uint64_t payload_cap_;
+  const shm::fences fences_;
   shm::descriptors segment_;
   shm::mapping head_map_, supervisor_map_;
   shm::host_control* control_ = nullptr;

@@ -11,18 +11,18 @@
 namespace selvage::host {
 namespace {
 
-shm::host_lane make_lane(const shm::mapping& request, const shm::mapping& response) noexcept {
-  return {shm::request_at(request.data()), shm::response_at(response.data())};
+shm::host_lane make_lane(const shm::mapping& request, const shm::mapping& response, shm::fences fences) noexcept {
+  return {shm::request_at(request.data()), shm::response_at(response.data()), fences};
 }
 
 }  // namespace
 
 lane_port::lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned lane_index,
-                     shm::arena::limits request_arena)
+                     shm::arena::limits request_arena, shm::fences fences)
     : index(lane_index),
       request_map(segment.read_write.get(), shm::access::read_write, shape.request_offset(lane_index), shape.request_region_bytes()),
       response_map(segment.read_only.get(), shm::access::read_only, shape.response_offset(lane_index), shape.response_region_bytes()),
-      lane(make_lane(request_map, response_map)),
+      lane(make_lane(request_map, response_map, fences)),
       arena(request_arena),
       event_fd(base::make_eventfd()),
       segment_fd_(segment.read_write.get()),

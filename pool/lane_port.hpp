@@ -42,7 +42,8 @@ enum class post_result : std::uint8_t {
 
 class lane_port {
  public:
-  lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned index, shm::arena::limits request_arena);
+  lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned index, shm::arena::limits request_arena,
+            shm::fences fences);
 
   /// Bytes that are ready to be written to a claimed slot.
   struct room {

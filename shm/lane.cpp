@@ -65,7 +65,7 @@ void host_lane::publish(unsigned slot) noexcept {
 }
 
 parked host_lane::wake_worker() noexcept {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
+  light_fence(fences_);  // SYNC parked: against the worker's heavy fence before it sleeps
   const auto how = static_cast<parked>(response_.words->parked.load(std::memory_order_relaxed));
   if (how == parked::futex) ring(request_.words->doorbell);
   return how;
@@ -82,7 +82,7 @@ void host_lane::free(unsigned slot) noexcept {
 
 bool host_lane::recall(unsigned slot) noexcept {
   raise(request_.words->recall, recall_, slot, request_flags::recall_base);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC recall: against started in worker_lane::start
+  (void)heavy_fence(fences_);  // SYNC recall: against started in worker_lane::start
   // Not started(): of a call that the collector settles just now it would say no.
   const std::uint64_t started = response_.words->started.load(std::memory_order_acquire);
   return test(posted_.load(std::memory_order_relaxed) ^ started, slot);  // relaxed: written under the lock that we hold
@@ -115,7 +115,9 @@ void host_lane::reset() noexcept {
 void host_lane::open(std::uint64_t epoch) noexcept {
   open_epoch_ = epoch;
   open_token_ = unpredictable_number();
-  request_.words->open_token.store(open_token_, std::memory_order_relaxed);  // relaxed: open_epoch publishes it
+  // relaxed, both: open_epoch publishes them
+  request_.words->open_token.store(open_token_, std::memory_order_relaxed);
+  request_.words->fences.store(static_cast<std::uint32_t>(fences_), std::memory_order_relaxed);
   request_.words->open_epoch.store(epoch, std::memory_order_release);        // SYNC open_epoch
   ring(request_.words->doorbell);
 }
@@ -130,6 +132,8 @@ void worker_lane::open(std::uint64_t epoch) noexcept {
   response_.crash->kind.store(0, std::memory_order_relaxed);
   started_ = done_ = 0;
   cursor_ = 0;
+  host_fences_ = static_cast<fences>(request_.words->fences.load(std::memory_order_relaxed));  // relaxed: as open_token
+  fences_ = host_fences_ == fences::asymmetric ? register_for_heavy_fences() : fences::symmetric;
   // relaxed: open_epoch, which the caller has acquired, published the one; ready_epoch publishes the other
   words.ready_token.store(request_.words->open_token.load(std::memory_order_relaxed), std::memory_order_relaxed);
   words.ready_epoch.store(epoch, std::memory_order_release);  // SYNC ready
@@ -140,7 +144,7 @@ bool worker_lane::start(unsigned slot, std::uint64_t now_ns) noexcept {
   response_.headers[slot].started_at_ns.store(now_ns, std::memory_order_relaxed);
   started_ ^= bit(slot);
   response_.words->started.store(started_, std::memory_order_release);  // SYNC started: publishes the stamp
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC recall: against started in host_lane::recall
+  light_fence(fences_);  // SYNC recall: against started in host_lane::recall
   const std::uint64_t recall = request_.words->recall.load(std::memory_order_relaxed);
   return test(recall, slot) == ((request_.headers[slot].flags & request_flags::recall_base) != 0);
 }
@@ -151,7 +155,7 @@ void worker_lane::finish(unsigned slot) noexcept {
 }
 
 void worker_lane::wake_host(bool fenced) noexcept {
-  if (!fenced) std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (!fenced) light_fence(fences_);  // SYNC parked: against the collector's heavy fence before it sleeps
   if (request_.words->parked.load(std::memory_order_relaxed) != 0) ring(response_.words->doorbell);
 }
 

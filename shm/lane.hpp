@@ -19,6 +19,7 @@
 
 #include "shm/bits.hpp"
 #include "shm/doorbell.hpp"
+#include "shm/fence.hpp"
 #include "shm/layout.hpp"
 
 namespace selvage::shm {
@@ -51,7 +52,9 @@ struct response_view {
 /// collector at any time.
 class host_lane {
  public:
-  host_lane(request_view request, response_view response) noexcept : request_(request), response_(response) {}
+  /// `mode`: asymmetric only where this process has registered for heavy fences.
+  host_lane(request_view request, response_view response, fences mode = fences::symmetric) noexcept
+      : request_(request), response_(response), fences_(mode) {}
 
   // -- claiming and posting
 
@@ -135,6 +138,11 @@ class host_lane {
   void set_parked(parked how) noexcept {
     request_.words->parked.store(static_cast<std::uint32_t>(how), std::memory_order_relaxed);  // fenced by the caller
   }
+  /// For one lane alone: as worker_lane::prepare_to_sleep. A collector sets every lane's word, then fences once.
+  [[nodiscard]] bool prepare_to_sleep(parked how) noexcept {
+    set_parked(how);
+    return heavy_fence(fences_);  // SYNC parked: against worker_lane::wake_host
+  }
   [[nodiscard]] watched_word doorbell() const noexcept {
     // acquire: the look for work that follows stays behind it
     return {&response_.words->doorbell, response_.words->doorbell.load(std::memory_order_acquire)};
@@ -161,6 +169,7 @@ class host_lane {
 
   request_view request_;
   response_view response_;
+  fences fences_;
   // All private. in_flight_: posted and not settled; acquire/release within this process hands over the call records.
   word64 in_flight_{0};
   word64 posted_{0};  // mirror of request_words::posted: written under the lane's lock, read by the collector
@@ -220,6 +229,13 @@ class worker_lane {
     return ~(request_.words->taken.load(std::memory_order_acquire) ^ done_) & ~(started_ ^ done_);
   }
 
+  /// Says how this worker is about to sleep, and fences. The caller then looks again, and sleeps if there is still nothing.
+  /// Returns: false where the host may not see it in time: then the sleep must be a short one.
+  [[nodiscard]] bool prepare_to_sleep(parked how) noexcept {
+    set_parked(how);
+    return heavy_fence(host_fences_);  // SYNC parked: against host_lane::wake_worker
+  }
+  void set_awake() noexcept { set_parked(parked::no); }
   void set_parked(parked how) noexcept {
     response_.words->parked.store(static_cast<std::uint32_t>(how), std::memory_order_relaxed);  // fenced by the caller
   }
@@ -232,6 +248,8 @@ class worker_lane {
  private:
   request_view request_;
   response_view response_;
+  fences fences_ = fences::symmetric;       // of this worker: completed by the host's heavy fences
+  fences host_fences_ = fences::symmetric;  // of the host
   std::uint64_t started_ = 0;
   std::uint64_t done_ = 0;
   unsigned cursor_ = 0;

@@ -174,6 +174,7 @@ struct request_words {
   word64 retire_request;  ///< the host asks the supervisor to retire the worker of this epoch (call count reached)
   word32 parked;          ///< shm::parked: the host's collector sleeps on response_words::doorbell
   word32 doorbell;        ///< counts up; the worker sleeps on it
+  word32 fences;          ///< shm::fences of the host. relaxed: published by open_epoch
   alignas(line_bytes) word64 kill_at_ns[slots_per_lane];  ///< then a worker still in this call is killed; 0 for never
 };
 

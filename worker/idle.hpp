@@ -17,6 +17,9 @@
 
 namespace selvage::worker {
 
+/// How long a worker naps where the host may not see that it sleeps (shm::heavy_fence could not be had).
+inline constexpr std::uint64_t unseen_nap_ns = 1'000'000;
+
 class spinner {
  public:
   explicit spinner(std::chrono::nanoseconds most) noexcept : most_ns_(base::to_ns(most)), budget_ns_(most_ns_) {}

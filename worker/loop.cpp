@@ -2,6 +2,7 @@
 #include "worker/loop.hpp"
 
 #include <cxxabi.h>
+#include <sched.h>
 
 #include <atomic>
 #include <bit>
@@ -116,11 +117,12 @@ void loop::rest() {
 void loop::park() noexcept {
   flush_stdout();  // what tasks have printed is seen while nothing runs
   const std::uint64_t parked_ns = base::now_ns();
-  lane_.set_parked(shm::parked::futex);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC parked: against host_lane::wake_worker
+  const bool seen = lane_.prepare_to_sleep(shm::parked::futex);
   const shm::watched_word bell = lane_.doorbell();
-  if (lane_.pending() == 0 && !retiring()) shm::wait_on(*bell.word, bell.expected);
-  lane_.set_parked(shm::parked::no);
+  if (lane_.pending() == 0 && !retiring()) {
+    shm::wait_on(*bell.word, bell.expected, seen ? base::never_ns : parked_ns + unseen_nap_ns);
+  }
+  lane_.set_awake();
   spinner_.was_parked(base::now_ns() - parked_ns);
 }
 
@@ -138,10 +140,10 @@ void loop::rest_with_coroutines() {
   run_coroutines();
   const auto may_sleep = [&] { return deferred_ != 0 && (retiring() || lane_.pending() == 0); };
   if (!may_sleep()) return;
-  lane_.set_parked(shm::parked::event);
-  std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC parked: against host_lane::wake_worker
-  if (may_sleep()) events_->wait(event_fd_);
-  lane_.set_parked(shm::parked::no);
+  const bool seen = lane_.prepare_to_sleep(shm::parked::event);
+  if (!seen) ::sched_yield();  // the host may not ring: poll
+  if (seen && may_sleep()) events_->wait(event_fd_);
+  lane_.set_awake();
   base::drain_eventfd(event_fd_);
 }
 

@@ -69,7 +69,8 @@ void serve(worker_lane lane, random_source random, worker_report& report) {
 
 class traffic {
  public:
-  traffic(const lane_memory& memory, std::uint64_t seed) : lane_(memory.request(), memory.response()), random_(seed) {}
+  traffic(const lane_memory& memory, std::uint64_t seed, fences mode)
+      : lane_(memory.request(), memory.response(), mode), random_(seed) {}
 
   void open() {
     lane_.open(1);
@@ -131,14 +132,14 @@ class traffic {
   std::uint64_t settled_ = 0;
 };
 
-TEST(lane_traffic, a_million_calls_are_neither_lost_nor_doubled_nor_slept_through) {
+void a_million_calls(fences mode) {
   random_source seeds;
   const std::uint64_t host_seed = seeds.bits();
   const std::uint64_t worker_seed = seeds.bits();
   const lane_memory memory;
   const shared_array<worker_report> report(1);
 
-  traffic host(memory, host_seed);
+  traffic host(memory, host_seed, mode);
   child worker([&] {
     worker_lane lane(memory.request(), memory.response());
     while (lane.open_epoch() == 0) {
@@ -161,6 +162,14 @@ TEST(lane_traffic, a_million_calls_are_neither_lost_nor_doubled_nor_slept_throug
   EXPECT_GT(report[0].waiting.parked, 0U) << "the worker never slept: this test tested nothing";
   std::printf("slept: host %llu times, worker %llu times\n", static_cast<unsigned long long>(host.waiting.parked),
               static_cast<unsigned long long>(report[0].waiting.parked));
+}
+
+TEST(lane_traffic, a_million_calls_are_neither_lost_nor_doubled_nor_slept_through) { a_million_calls(fences::symmetric); }
+
+TEST(lane_traffic, a_million_calls_with_asymmetric_fences_are_neither_lost_nor_doubled_nor_slept_through) {
+  const fences mode = register_for_heavy_fences();
+  if (mode != fences::asymmetric) GTEST_SKIP() << "membarrier(2) is not to be had here";
+  a_million_calls(mode);
 }
 
 }  // namespace

@@ -29,8 +29,7 @@ void wait_for_work(Side& side, Look&& look, random_source& random, waits& count)
     if (spins % 512 == 0) ::sched_yield();
   }
   while (look() == 0) {
-    side.set_parked(shm::parked::futex);
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    if (!side.prepare_to_sleep(shm::parked::futex)) continue;
     const shm::watched_word bell = side.doorbell();
     if (look() == 0) {
       const std::uint64_t until = base::now_ns() + patience_ns;
