@@ -69,6 +69,7 @@ pool_options checked(pool_options given, std::size_t tasks) {
   require(given.queue >= 1, "queue", "must be at least 1");
   check_arena(given);
   check_times(given);
+  require(given.inline_lane.where <= inline_options::position::last, "inline_lane.where", "is none of the positions");
   require(given.inline_lane.batch >= 1, "inline_lane.batch", "must be at least 1");
   for (const int fd : given.inherit) require(fd >= 0 && ::fcntl(fd, F_GETFD) != -1, "inherit", fmt::format("{} is not an open descriptor", fd));
   if (given.payload_cap.count == 0) given.payload_cap = {given.arena.maximum.count / 8};
