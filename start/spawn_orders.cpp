@@ -27,8 +27,7 @@ static_assert(boost::pfr::tuple_size_v<restart_options> == 4);
 static_assert(boost::pfr::tuple_size_v<spin_options> == 2);
 static_assert(boost::pfr::tuple_size_v<pool_options> == 20);
 
-// ---- in the host
-// ------------------------------------------------------------------------------------------------------
+// ---- in the host --------------------------------------------------------------------------------------------------
 
 [[noreturn]] void refuse(const std::string& task, std::string message) {
   failure what;
@@ -124,8 +123,7 @@ std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_reque
   return it;
 }
 
-// ---- in the fresh process
-// ---------------------------------------------------------------------------------------------
+// ---- in the fresh process -----------------------------------------------------------------------------------------
 
 [[noreturn]] void unfit(const std::string& why) { throw error(errc::worker_start_failed, why); }
 

@@ -19,8 +19,7 @@ namespace {
 
 using spawned_process = pool_survives;
 
-// ---- seen before main(), so before Selvage had its say
-// ------------------------------------------------------------------
+// ---- seen before main(), so before Selvage had its say ------------------------------------------------------------
 
 struct first_sight {
   std::vector<std::string> descriptors{};  ///< "7 -> pipe:[1]", but standard error
@@ -126,8 +125,7 @@ TEST_F(spawned_process, inherits_by_number_and_keeps_close_on_exec_as_it_was) {
   for (const int fd : {60, 61, 62}) ::close(fd);
 }
 
-// ---- memory
-// ------------------------------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------------------------
 
 constexpr unsigned char mask = 0x5A;
 

@@ -36,8 +36,7 @@ error refusal(pool_options options, const task<F>&... tasks) {
   return error(errc::task_failed, "the pool was built");
 }
 
-// ---- before anything is started
-// ----------------------------------------------------------------------------------------
+// ---- before anything is started -----------------------------------------------------------------------------------
 
 using spawn_refused = pool_survives;
 
@@ -61,8 +60,7 @@ TEST_F(spawn_refused, to_hooks_that_are_no_plain_functions_by_the_name_of_the_fi
   EXPECT_THAT(second.what(), ::testing::HasSubstr("pool_options::finalizer"));
 }
 
-// ---- a fresh process that does not come up
-// -------------------------------------------------------------------------------
+// ---- a fresh process that does not come up ------------------------------------------------------------------------
 
 class fresh_process : public pool_survives {
  protected:
@@ -130,8 +128,7 @@ TEST_F(fresh_process, never_starts_another_one) {
   }
 }
 
-// ---- by hand
-// -------------------------------------------------------------------------------------------------------------
+// ---- by hand ------------------------------------------------------------------------------------------------------
 
 struct ending {
   int status;
@@ -165,8 +162,7 @@ TEST_F(supervisor_by_hand, is_only_taken_for_one_as_the_sole_argument) {
   EXPECT_THAT(it.words, ::testing::HasSubstr("supervisor_by_hand."));
 }
 
-// ---- orders that are no orders
-// ---------------------------------------------------------------------------------------------
+// ---- orders that are no orders ------------------------------------------------------------------------------------
 
 // A fresh process under the test's own hands.
 class arrival {
