@@ -149,6 +149,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
   void settle(call_state& call, std::optional<error> problem);
   void settle_from_outside(call_state& call, error problem);
+  void retire(host::lane_port& port);
   call_state* bury(host::call_ptr call);
   [[nodiscard]] failure base_failure(const call_state& call, errc code, std::string message) const;
 

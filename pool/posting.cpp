@@ -327,18 +327,17 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
 }
 
 void pool_core::pump_queue(lock_type& held) {
-  bool moved = false;
+  bool shorter = false;
   while (call_state* const first = queue_.front()) {
     const auto call = queue_.pop();
     const payload_source arguments = kept_source(call->kept);
-    if (!post_somewhere(*call.get(), arguments, held)) {
-      if (call->settled()) continue;
+    if (!post_somewhere(*call.get(), arguments, held) && !call->settled()) {
       queue_.push_front(host::call_ptr::share(first));
       break;
     }
-    moved = true;
+    shorter = true;
   }
-  if (moved) summon_those_without_room();
+  if (shorter) summon_those_without_room();
 }
 
 void pool_core::wait_for_room(lock_type& held, const payload_source& arguments) {

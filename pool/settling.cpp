@@ -28,11 +28,7 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
   port.forget(slot);
   port.stalled = false;
   ++port.figures.settled;
-  if (++port.calls_of_epoch == port.calls_until_retire) {
-    port.retiring = true;
-    port.lane.request_retire();
-    ring_supervisor();
-  }
+  if (++port.calls_of_epoch == port.calls_until_retire) retire(port);
   const bool ours = told.call_id == call_id;
   if (ours && told.status == shm::response_status::skipped && recalled) {
     port.lane.free(slot);
@@ -61,6 +57,7 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
       settle(call, error(base_failure(call, errc::payload_exhausted, "no shared memory for the result: " + shm::shared_memory_figures(told.length))));
       return;
     case shm::response_status::out_of_memory:
+      if (options_.memory.count != 0) retire(port);  // what it leaked must not count against the next call
       settle(call, error(base_failure(call, errc::out_of_memory, options_.memory.count == 0
                                           ? "an allocation failed in the worker (std::bad_alloc)"
                                           : "an allocation failed in the worker, whose limit is " + std::to_string(options_.memory.count) +
@@ -134,6 +131,13 @@ void pool_core::accept_exception(host::lane_port& port, call_state& call, payloa
 void pool_core::answer_is_bad(host::lane_port& port, call_state& call, const std::string& why) {
   ++port.figures.bad_responses;
   settle(call, error(base_failure(call, errc::bad_response, "the worker's answer is not valid: " + why)));
+}
+
+// The worker is to be replaced once it has finished what it runs. What is posted and not started moves on.
+void pool_core::retire(host::lane_port& port) {
+  port.retiring = true;
+  port.lane.request_retire();
+  ring_supervisor();
 }
 
 // Lets go of a call once the lock is not held: its destructor may be anybody's. Returns: the call, valid until then.

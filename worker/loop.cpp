@@ -24,6 +24,7 @@ loop::loop(const lane_window& window, shm::worker_lane lane, const seat& place, 
       tasks_(tasks),
       epoch_(place.epoch),
       event_fd_(place.event_fd),
+      memory_is_limited_(given.memory_bytes != 0),
       spinner_(given.spin),
       results_(lane_, {given.response_initial_bytes, place.shape.response_arena_bytes}, given.payload_cap_bytes,
                given.spin),
@@ -33,7 +34,9 @@ loop::~loop() = default;
 
 void loop::serve() {
   while (!retiring()) {
-    if (const std::uint64_t pending = lane_.pending(); pending != 0) {
+    if (spent()) {
+      rest_until_retired();
+    } else if (const std::uint64_t pending = lane_.pending(); pending != 0) {
       serve_batch(pending);
       if (deferred_ != 0) run_coroutines();
     } else if (deferred_ != 0) {
@@ -66,7 +69,7 @@ void loop::serve_batch(std::uint64_t pending) {
     }
     close(slot, started_ns);
     unannounced_ = true;
-  } while (pending != 0 && !retiring());
+  } while (pending != 0 && !retiring() && !spent());
 }
 
 // Runs the call that was started at now_ns_. Returns: true when it is answered and is to be closed; false for a
@@ -112,6 +115,18 @@ void loop::rest() {
   crash_recorder::running(0);
   now_ns_ = 0;
   if (!spinner_.spin([&] { return lane_.pending() != 0 || retiring(); })) park();
+}
+
+// What a task that ran out of memory has leaked would count against the next one: nothing more is started here. The host, which
+// has seen the answer, asks for this worker to be replaced, and what is posted moves on.
+bool loop::spent() const noexcept { return memory_is_limited_ && results_.ran_out_of_memory(); }
+
+void loop::rest_until_retired() noexcept {
+  constexpr std::uint64_t nap_ns = 10'000'000;  // the supervisor nudges as well
+  announce();
+  crash_recorder::running(0);
+  const shm::watched_word bell = lane_.doorbell();
+  if (!retiring()) shm::wait_on(*bell.word, bell.expected, base::now_ns() + nap_ns);
 }
 
 void loop::park() noexcept {

@@ -43,6 +43,8 @@ class loop {
 
   void rest();
   void park() noexcept;
+  [[nodiscard]] bool spent() const noexcept;
+  void rest_until_retired() noexcept;
   void run_coroutines();
   void rest_with_coroutines();
 
@@ -60,6 +62,7 @@ class loop {
   std::uint64_t deferred_ = 0;  // slots whose coroutine has not answered
   bool unannounced_ = false;    // the host was not woken after the last `done`
   int event_fd_;
+  bool memory_is_limited_;
   spinner spinner_;
   result_writer results_;
   std::unique_ptr<running_call> call_;

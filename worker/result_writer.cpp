@@ -21,6 +21,7 @@ using shm::response_status;
 void result_writer::write_status(unsigned slot, response_status status, std::uint64_t length) noexcept {
   begin(slot);
   shm::response_header& header = lane_.response(slot);
+  if (status == response_status::out_of_memory) out_of_memory_ = true;
   header.status = static_cast<std::uint8_t>(status);
   header.form = static_cast<std::uint8_t>(payload_form::none);
   header.in_arena = 0;

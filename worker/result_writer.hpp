@@ -37,6 +37,8 @@ class result_writer {
   void write_failure(unsigned slot, const std::exception_ptr& problem) noexcept;
   /// The same with a bare status.
   void write_status(unsigned slot, shm::response_status status, std::uint64_t length = 0) noexcept;
+  /// Some answer was out_of_memory: whatever the task has leaked is still held.
+  [[nodiscard]] bool ran_out_of_memory() const noexcept { return out_of_memory_; }
 
  private:
   void write_inline(unsigned slot, const detail::payload_source& result);
@@ -56,6 +58,7 @@ class result_writer {
   std::size_t cap_;
   spinner spinner_;
   std::uint64_t held_ = 0;  // slots with a block
+  bool out_of_memory_ = false;
 };
 
 }  // namespace selvage::worker
