@@ -66,7 +66,11 @@ void become_supervisor(orders& given) {
 
   // 2. signals as a fresh process has them, whatever the host did with them. SIGCHLD: watched through a descriptor, and
   //    not for children that merely stop. SIGPIPE: a write fails instead
-  for (int signal = 1; signal < NSIG; ++signal) set_disposition(signal, SIG_DFL, 0);
+  //    Ignored first: what reached us between the fork and setsid was meant for the host, and is pending
+  for (int signal = 1; signal < NSIG; ++signal) {
+    set_disposition(signal, SIG_IGN, 0);
+    set_disposition(signal, SIG_DFL, 0);
+  }
   set_disposition(SIGCHLD, SIG_DFL, SA_NOCLDSTOP);
   set_disposition(SIGPIPE, SIG_IGN, 0);
   sigset_t blocked;
