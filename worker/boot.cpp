@@ -126,8 +126,7 @@ bool wait_until_open(const booted& self, std::uint64_t epoch) {
 }  // namespace
 
 std::optional<booted> boot(const seat& place, const settings& given) {
-  // ---- between fork and the first task, top to bottom
-  // -------------------------------------------------------------------
+  // ---- between fork and the first task, top to bottom -------------------------------------------------------------
   //  1. A session of its own: the terminal's signals reach the host only.
   start_session();
   //  2. Signals as in a fresh process.

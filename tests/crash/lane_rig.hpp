@@ -49,7 +49,7 @@ inline void answer_nothing(call_context& context) { context.port().reply({}); }
 
 template <class Value>
 Value argument(const call_context& context) {
-  Value value;
+  Value value{};
   std::memcpy(&value, context.arguments.bytes.data(), sizeof value);
   return value;
 }
@@ -174,6 +174,13 @@ class lane_rig {
     }
     pid_ = -1;
     return *std::exchange(status_, std::nullopt);
+  }
+
+  /// The worker's process is gone, and reaped.
+  bool has_ended() {
+    int status = 0;
+    if (!status_ && ::waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
+    return status_.has_value();
   }
 
   /// What the worker has written to its standard error until its end.
@@ -302,12 +309,6 @@ class lane_rig {
 
  private:
   static constexpr std::uint64_t patience_ns = 20'000'000'000;
-
-  bool has_ended() {
-    int status = 0;
-    if (!status_ && ::waitpid(pid_, &status, WNOHANG) == pid_) status_ = status;
-    return status_.has_value();
-  }
 
   std::vector<task_entry> tasks_;
   lane_options options_;

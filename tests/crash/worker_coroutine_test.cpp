@@ -89,6 +89,7 @@ TEST_F(worker_coroutine, one_that_never_waits_is_answered) {
 
 TEST_F(worker_coroutine, all_are_started_before_one_has_finished) {
   std::vector<unsigned> slots;
+  slots.reserve(40);
   for (int i = 0; i < 40; ++i) slots.push_back(post(t_late, 300));
   for (const unsigned slot : slots) EXPECT_EQ(rig.await<std::int32_t>(slot), 40);
 }

@@ -11,6 +11,10 @@
 namespace selvage::test {
 namespace {
 
+void* pointer_to(std::uint64_t address) {
+  return reinterpret_cast<void*>(address);  // NOLINT(performance-no-int-to-ptr): a recorded frame
+}
+
 struct death {
   int status = 0;  // of wait
   std::uint32_t kind = 0;
@@ -30,7 +34,7 @@ struct death {
       // All but the first are return addresses: the call lies before them.
       const std::uint64_t address = i == 0 ? frames[i] : frames[i] - 1;
       Dl_info symbol = {};
-      if (::dladdr(reinterpret_cast<void*>(address), &symbol) == 0 || symbol.dli_sname == nullptr) continue;
+      if (::dladdr(pointer_to(address), &symbol) == 0 || symbol.dli_sname == nullptr) continue;
       if (std::string(symbol.dli_sname).find(name) != std::string::npos) return true;
     }
     return false;
@@ -66,7 +70,7 @@ death die(detail::task_thunk victim, lane_options options = {}) {
   const unsigned well = rig.prepare(0, {}), fatal = rig.prepare(1, {}, {.call_id = 1000}), behind = rig.prepare(0, {});
   for (const unsigned slot : {well, fatal, behind}) rig.host.publish(slot);
   rig.wake();
-  const death found = examine(rig);
+  death found = examine(rig);
   EXPECT_TRUE(shm::test(rig.host.finished(), well));
   EXPECT_TRUE(shm::test(rig.host.started(), fatal));
   EXPECT_FALSE(shm::test(rig.host.finished(), fatal));
@@ -212,8 +216,7 @@ TEST(worker_death, pthread_exit_in_a_task_ends_the_worker_as_an_exit) {
   EXPECT_EQ(found.call_id, 1000U);
 }
 
-// ---- the program that the worker was forked from stays out of it
-// -------------------------------------------------------
+// ---- the program that the worker was forked from stays out of it --------------------------------------------------
 
 TEST(worker_death, exit_in_a_task_runs_no_handler_of_the_host_and_flushes_nothing_of_it) {
   static int marks[2];
@@ -291,8 +294,7 @@ TEST(worker_death, the_death_of_a_tasks_own_child_is_not_the_workers) {
   EXPECT_EQ(rig.host.crash().kind.load(), 0U);
 }
 
-// ---- before the first task
-// ---------------------------------------------------------------------------------------------
+// ---- before the first task ----------------------------------------------------------------------------------------
 
 TEST(worker_death, an_initializer_that_throws_ends_the_worker_with_words_and_touches_nothing) {
   lane_rig rig({}, {.initializer = [] { throw std::runtime_error("no licence server"); }});
@@ -312,8 +314,7 @@ TEST(worker_death, an_initializer_that_crashes_writes_no_record_into_a_lane_that
   EXPECT_TRUE(found.recorded(shm::crash_kind::none));
 }
 
-// ---- every step of the protocol
-// ----------------------------------------------------------------------------------------
+// ---- every step of the protocol -----------------------------------------------------------------------------------
 
 void stop(const void*, call_context& context) {
   victims::stop_itself();

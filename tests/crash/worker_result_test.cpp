@@ -157,8 +157,7 @@ TEST(worker_result, thousands_of_results_of_random_sizes_share_a_small_arena_wit
   }
 }
 
-// ---- exceptions
-// --------------------------------------------------------------------------------------------------------
+// ---- exceptions ---------------------------------------------------------------------------------------------------
 
 struct custom_error : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -279,8 +278,7 @@ TEST(worker_result, a_worker_goes_on_after_an_exception) {
   }
 }
 
-// ---- /dev/shm is full
-// --------------------------------------------------------------------------------------------------
+// ---- /dev/shm is full ---------------------------------------------------------------------------------------------
 
 TEST(worker_result, a_full_dev_shm_is_payload_exhausted_and_not_a_crash) {
   const pid_t child = base::check(::fork(), "fork");

@@ -163,21 +163,21 @@ TEST(worker_walls, only_the_granted_descriptors_are_open) {
   ::close(granted);
 }
 
-// ---- ordinary code is left alone
-// ---------------------------------------------------------------------------------------
+// ---- ordinary code is left alone ----------------------------------------------------------------------------------
 
 std::int64_t realloc_large_blocks() {
   // Above the threshold for mmap, so that realloc is mremap.
-  char* block = static_cast<char*>(std::malloc(4U << 20U));
+  auto* block = static_cast<char*>(std::malloc(4U << 20U));
   block[12345] = 'x';
-  for (std::size_t size = 8U << 20U; size <= 64U << 20U; size *= 2) {
-    char* const larger = static_cast<char*>(std::realloc(block, size));
-    if (larger == nullptr || larger[12345] != 'x') return 1;
-    block = larger;
-    block[size - 1] = 'y';
+  bool intact = true;
+  for (std::size_t size = 8U << 20U; intact && size <= 64U << 20U; size *= 2) {
+    auto* const larger = static_cast<char*>(std::realloc(block, size));
+    if (larger != nullptr) block = larger;
+    intact = larger != nullptr && block[12345] == 'x';
+    if (intact) block[size - 1] = 'y';
   }
   std::free(block);
-  return 0;
+  return intact ? 0 : 1;
 }
 std::int64_t load_a_library() {
   void* const library = ::dlopen("libz.so.1", RTLD_NOW);
@@ -227,8 +227,7 @@ TEST(worker_walls, calls_of_other_architectures_are_killed) {
 }
 #endif
 
-// ---- the rest of the boot
-// ----------------------------------------------------------------------------------------------
+// ---- the rest of the boot -----------------------------------------------------------------------------------------
 
 struct facts {
   std::int64_t session_is_own, core_limit, no_new_privs, death_signal, stdin_is_null, blocked_signals;

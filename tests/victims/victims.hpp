@@ -9,8 +9,7 @@
 
 namespace selvage::victims {
 
-// ---- dying.cpp: ends its worker
-// --------------------------------------------------------------------------------------
+// ---- dying.cpp: ends its worker -----------------------------------------------------------------------------------
 
 void kill_itself();                    ///< SIGKILL, which nothing can record
 void dereference_null();               ///< SIGSEGV at address 0
@@ -30,22 +29,19 @@ void crash_in_a_second_thread();       ///< SIGSEGV outside of the main thread
 void overflow_the_stack();             ///< SIGSEGV with no stack left
 void smash_its_stack();                ///< overwrites return addresses and frame pointers, then SIGSEGV
 
-// ---- hanging.cpp: does not come back
-// ---------------------------------------------------------------------------------
+// ---- hanging.cpp: does not come back ------------------------------------------------------------------------------
 
 void spin_without_sigterm();       ///< burns a core with every signal ignored that can be
 void sleep_for_ever();             ///< in pause()
 void deadlock_on_its_own_mutex();  ///< locks a mutex twice
 void stop_itself();                ///< SIGSTOP
 
-// ---- hanging.cpp as well: takes what it can get
-// -----------------------------------------------------------------------
+// ---- hanging.cpp as well: takes what it can get -------------------------------------------------------------------
 
 void allocate_without_end();  ///< operator new until it throws std::bad_alloc, every page touched
 int leave_a_grandchild();     ///< double fork and setsid; returns the pid of the sleeper that is left behind
 
-// ---- lying.cpp: writes what it likes into its own lane
-// ---------------------------------------------------------------
+// ---- lying.cpp: writes what it likes into its own lane ------------------------------------------------------------
 
 /// The lane as its worker has it mapped, found in /proc/self/maps. The addresses may be written as far as the
 /// kernel lets.
@@ -65,8 +61,7 @@ void forge_completions();     ///< toggles every `done` bit
 void forge_a_crash_record();  ///< claims a crash of another epoch and call
 void ring_without_end();      ///< a wake storm on the host's doorbell
 
-// ---- reaching.cpp: goes for what is not its own. Each returns 0 where it succeeded, otherwise the errno
-// ---------------
+// ---- reaching.cpp: goes for what is not its own. Each returns 0 where it succeeded, otherwise the errno -----------
 
 int write_the_request_region();      ///< through /proc/self/mem
 int make_the_requests_writable();    ///< mprotect
