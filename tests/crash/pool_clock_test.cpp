@@ -1,6 +1,6 @@
-// FAILURES row 10: a wall clock that jumps by an hour changes nothing. The machine's own clock is never touched: the functions of
-// the C library that tell the time of day are defined here, and so are found first by everything in this executable, in its
-// shared libraries and in every process that it forks. What is not the time of day passes through.
+// FAILURES row 10: a wall clock that jumps by an hour changes nothing. The machine's own clock is never touched: the
+// functions of the C library that tell the time of day are defined here, and so are found first by everything in this
+// executable, in its shared libraries and in every process that it forks. What is not the time of day passes through.
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/time.h>
@@ -54,7 +54,8 @@ bool is_time_of_day(clockid_t clock) {
   return clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_TAI;
 }
 
-/// The wall clock is `by` ahead of the real one, or behind it, in this process and its children, until the end of the scope.
+/// The wall clock is `by` ahead of the real one, or behind it, in this process and its children, until the end of the
+/// scope.
 class wall_clock_step {
  public:
   explicit wall_clock_step(std::chrono::seconds by) : by_(by) { offset_seconds() += by_.count(); }
@@ -90,7 +91,6 @@ time_t time(time_t* out) noexcept {
   if (out != nullptr) *out = now.tv_sec;
   return now.tv_sec;
 }
-
 }
 
 namespace selvage::test {

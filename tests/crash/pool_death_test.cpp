@@ -16,7 +16,7 @@ struct manner_of_death {
   errc code;
   int signal = 0;
   int exit_status = 0;
-  const char* words = "";  ///< in the error's message
+  const char* words = "";                ///< in the error's message
   std::vector<std::string> frames = {};  ///< one of them is in the error's stack
 };
 
@@ -32,15 +32,33 @@ const std::vector<manner_of_death> manners = {
     {"jump_to_null", &victims::call_null, errc::crashed, SIGSEGV, 0, "SIGSEGV", {"call_null"}},
     {"sigbus", &victims::touch_behind_the_end, errc::crashed, SIGBUS, 0, "SIGBUS", {"touch_behind_the_end"}},
     {"sigfpe", &victims::divide_by_zero, errc::crashed, SIGFPE, 0, "SIGFPE", {"divide_by_zero"}},
-    {"sigill", &victims::run_an_illegal_instruction, errc::crashed, SIGILL, 0, "SIGILL", {"run_an_illegal_instruction"}},
+    {"sigill",
+     &victims::run_an_illegal_instruction,
+     errc::crashed,
+     SIGILL,
+     0,
+     "SIGILL",
+     {"run_an_illegal_instruction"}},
     {"sigabrt", &victims::abort_itself, errc::crashed, SIGABRT, 0, "SIGABRT", {"abort"}},
     {"sigtrap", &victims::hit_a_breakpoint, errc::crashed, SIGTRAP, 0, "SIGTRAP", {"hit_a_breakpoint"}},
     {"exit_at_once", &exit_at_once_0, errc::exited, 0, 0, "_exit(0)", {}},
     {"exit", &exit_politely_3, errc::exited, 0, 3, "by exit(3)", {}},
     {"quick_exit", &exit_quickly_4, errc::exited, 0, 4, "quick_exit(4)", {}},
     {"pthread_exit", &victims::leave_its_main_thread, errc::exited, 0, 0, "", {}},
-    {"uncaught_in_a_detached_thread", &victims::throw_in_a_detached_thread, errc::crashed, SIGABRT, 0, "SIGABRT", {"terminate"}},
-    {"crash_in_a_second_thread", &victims::crash_in_a_second_thread, errc::crashed, SIGSEGV, 0, "SIGSEGV", {"dereference_null", "write_at"}},
+    {"uncaught_in_a_detached_thread",
+     &victims::throw_in_a_detached_thread,
+     errc::crashed,
+     SIGABRT,
+     0,
+     "SIGABRT",
+     {"terminate"}},
+    {"crash_in_a_second_thread",
+     &victims::crash_in_a_second_thread,
+     errc::crashed,
+     SIGSEGV,
+     0,
+     "SIGSEGV",
+     {"dereference_null", "write_at"}},
     {"stack_overflow", &victims::overflow_the_stack, errc::crashed, SIGSEGV, 0, "SIGSEGV", {"descend"}},
     {"smashed_stack", &victims::smash_its_stack, errc::crashed, SIGSEGV, 0, "SIGSEGV", {}},
 };
@@ -67,7 +85,8 @@ TEST_P(pool_manner_of_death, fails_the_call_that_ran_and_no_other) {
   EXPECT_GT(what.worker_pid, 0);
   EXPECT_NE(what.message.find(how.words), std::string::npos) << what.message;
   const bool seen = std::any_of(how.frames.begin(), how.frames.end(), [&](const std::string& name) {
-    return std::any_of(what.stack.begin(), what.stack.end(), [&](const std::string& frame) { return frame.find(name) != frame.npos; });
+    return std::any_of(what.stack.begin(), what.stack.end(),
+                       [&](const std::string& frame) { return frame.find(name) != frame.npos; });
   });
   EXPECT_TRUE(how.frames.empty() || seen) << outcome.error().report();
 
@@ -78,7 +97,8 @@ TEST_P(pool_manner_of_death, fails_the_call_that_ran_and_no_other) {
   expect_usable(pool);
 }
 
-INSTANTIATE_TEST_SUITE_P(each, pool_manner_of_death, ::testing::ValuesIn(manners), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(each, pool_manner_of_death, ::testing::ValuesIn(manners),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // FAILURES row 1
 TEST_F(pool_deaths, the_fault_address_of_a_segfault_is_told) {
@@ -122,7 +142,7 @@ TEST_F(pool_deaths, each_of_a_hundred_deaths_tells_its_own_story) {
   EXPECT_EQ(pool.stats().restarts.crashed, 50U);
 }
 
-// ---- FAILURES row 2: at each step of a call --------------------------------------------------------------------------
+// ---- FAILURES row 2: at each step of a call ---------------------------------------------------------------------
 
 /// One worker, and many calls posted ahead to it.
 pool_options one_deep_lane() { return {.workers = 1, .depth = {.maximum = 64, .window = 1h}}; }
@@ -133,7 +153,7 @@ TEST_F(pool_deaths, calls_that_a_killed_worker_had_not_started_move_on) {
   const int worker = worker_pids(pool).at(0);
   ::kill(worker, SIGSTOP);
   std::vector<future<int>> sums;
-  for (int i = 0; i < 64; ++i) sums.push_back(pool.call(add, i, 1));  // a full mailbox
+  for (int i = 0; i < 64; ++i) sums.push_back(pool.call(add, i, 1));   // a full mailbox
   for (int i = 0; i < 64; ++i) sums.push_back(pool.call(add, i, 65));  // and a queue
   ::kill(worker, SIGKILL);
   for (int i = 0; i < 128; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].get(), i + 1);
@@ -219,7 +239,8 @@ TEST_F(pool_deaths, a_kill_at_any_moment_leaves_one_outcome_for_each_call) {
         continue;
       }
       ++crashed;
-      ASSERT_TRUE(sum.error().code() == errc::crashed || sum.error().code() == errc::quarantined) << sum.error().report();
+      ASSERT_TRUE(sum.error().code() == errc::crashed || sum.error().code() == errc::quarantined)
+          << sum.error().report();
     }
   }
   EXPECT_LE(crashed, 150U);  // a death has at most one running call

@@ -54,7 +54,8 @@ const std::vector<way_to_hang> ways = {
     {"own_mutex", &victims::deadlock_on_its_own_mutex},
     {"sigstop", &victims::stop_itself},
 };
-INSTANTIATE_TEST_SUITE_P(each, pool_way_to_hang, ::testing::ValuesIn(ways), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(each, pool_way_to_hang, ::testing::ValuesIn(ways),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // FAILURES row 8: stopped from outside, before the call; it is the worker that is late, not the call's own doing.
 TEST_F(pool_hangs, a_worker_that_was_stopped_from_outside_is_ended_by_the_limit_of_its_call) {
@@ -68,12 +69,15 @@ TEST_F(pool_hangs, a_worker_that_was_stopped_from_outside_is_ended_by_the_limit_
 
 // FAILURES row 8
 TEST_F(pool_hangs, the_signal_is_raised_first_and_the_grace_lets_a_task_finish) {
-  const auto polite = selvage::task("polite", [](abort_signal stop) {
-    while (!stop.wait_for(10s)) {
-    }
-    return 5;
-  }, {.timeout = 50ms, .grace = 10s});
-  const auto deaf = selvage::task("deaf", [](abort_signal) { victims::sleep_for_ever(); }, {.timeout = 30ms, .grace = 30ms});
+  const auto polite = selvage::task("polite",
+                                    [](abort_signal stop) {
+                                      while (!stop.wait_for(10s)) {
+                                      }
+                                      return 5;
+                                    },
+                                    {.timeout = 50ms, .grace = 10s});
+  const auto deaf =
+      selvage::task("deaf", [](abort_signal) { victims::sleep_for_ever(); }, {.timeout = 30ms, .grace = 30ms});
   pool pool(watched({.workers = 2}), add, polite, deaf);
   auto ignoring = pool.call(deaf);
   EXPECT_EQ(pool.call(polite).get(), 5);
@@ -84,12 +88,14 @@ TEST_F(pool_hangs, the_signal_is_raised_first_and_the_grace_lets_a_task_finish) 
 // FAILURES row 9
 TEST_F(pool_hangs, an_answer_that_races_its_deadline_is_one_outcome_and_the_right_one) {
   tests::random_source random;
-  const auto work = selvage::task("work", [](std::uint64_t id, std::uint64_t ns) {
-    const std::uint64_t end = base::now_ns() + ns;
-    while (base::now_ns() < end) {
-    }
-    return id;
-  }, {.timeout = 1ms});
+  const auto work = selvage::task("work",
+                                  [](std::uint64_t id, std::uint64_t ns) {
+                                    const std::uint64_t end = base::now_ns() + ns;
+                                    while (base::now_ns() < end) {
+                                    }
+                                    return id;
+                                  },
+                                  {.timeout = 1ms});
   pool pool(watched({.workers = 2, .depth = {.maximum = 4}}), add, work);
   unsigned values = 0, late = 0;
   std::uint64_t id = 0;
@@ -105,7 +111,8 @@ TEST_F(pool_hangs, an_answer_that_races_its_deadline_is_one_outcome_and_the_righ
         ASSERT_EQ(*outcome, own);
         ++values;
       } else {
-        ASSERT_TRUE(outcome.error().code() == errc::timed_out || outcome.error().code() == errc::quarantined) << outcome.error().report();
+        ASSERT_TRUE(outcome.error().code() == errc::timed_out || outcome.error().code() == errc::quarantined)
+            << outcome.error().report();
         ++late;
       }
     }
@@ -118,7 +125,8 @@ TEST_F(pool_hangs, an_answer_that_races_its_deadline_is_one_outcome_and_the_righ
 
 // FAILURES row 9: the worker is killed in the middle of writing a large answer; the next one must not show through.
 TEST_F(pool_hangs, a_late_answer_is_never_taken_for_that_of_another_call) {
-  const auto fill = selvage::task("fill", [](char letter, std::size_t size) { return std::string(size, letter); }, {.timeout = 1ms});
+  const auto fill =
+      selvage::task("fill", [](char letter, std::size_t size) { return std::string(size, letter); }, {.timeout = 1ms});
   pool pool(watched({.workers = 1, .restart = {.budget = 1000}}), add, fill);
   tests::random_source random;
   for (int round = 0; round < 150; ++round) {
@@ -134,7 +142,8 @@ TEST_F(pool_hangs, a_late_answer_is_never_taken_for_that_of_another_call) {
         ASSERT_EQ(text->size(), sizes[i]);
         ASSERT_EQ(text->find_first_not_of(static_cast<char>('a' + i)), std::string::npos);
       } else {
-        ASSERT_TRUE(text.error().code() == errc::timed_out || text.error().code() == errc::quarantined) << text.error().report();
+        ASSERT_TRUE(text.error().code() == errc::timed_out || text.error().code() == errc::quarantined)
+            << text.error().report();
       }
     }
   }

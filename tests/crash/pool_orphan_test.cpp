@@ -19,7 +19,7 @@ int supervisor_of_this_process() {
   return -1;
 }
 
-// ---- FAILURES row 23 -------------------------------------------------------------------------------------------------
+// ---- FAILURES row 23 --------------------------------------------------------------------------------------------
 
 // FAILURES row 23
 TEST_F(pool_orphans, a_killed_supervisor_takes_its_workers_along_and_fails_every_call_in_flight) {
@@ -80,7 +80,8 @@ TEST_F(pool_orphans, a_supervisor_killed_under_load_leaves_one_outcome_for_each_
         }
       });
     }
-    for (int i = 0; i < 200; ++i, ++callbacks) pool.call(add, i, 1).then([&](const tl::expected<int, error>&) { ++outcomes; });
+    for (int i = 0; i < 200; ++i, ++callbacks)
+      pool.call(add, i, 1).then([&](const tl::expected<int, error>&) { ++outcomes; });
     ::kill(supervisor_of_this_process(), SIGKILL);
     for (std::thread& caller : callers) caller.join();
     EXPECT_TRUE(holds_in_the_end([&] { return outcomes == callbacks; })) << outcomes;
@@ -118,7 +119,7 @@ TEST_F(pool_orphans, a_supervisor_killed_while_the_pool_is_built_fails_the_const
   });
 }
 
-// ---- FAILURES row 24 -------------------------------------------------------------------------------------------------
+// ---- FAILURES row 24 --------------------------------------------------------------------------------------------
 
 int serve_for_ever(host_process::stage& stage) {
   const auto nap = selvage::task("nap", [] { ::usleep(300); });
@@ -148,8 +149,9 @@ TEST_F(pool_orphans, a_host_killed_at_any_moment_leaves_no_process_and_no_segmen
     ASSERT_EQ(host.left_behind(), "");
     for (const std::string& name : host.names_left()) names.push_back(name);
   }
-  for (const std::string& name : names) EXPECT_EQ(std::filesystem::file_size(name), 0U) << name;  // killed before it could unlink
-  const pool next(watched({.workers = 1}), add);  // sweeps them
+  for (const std::string& name : names)
+    EXPECT_EQ(std::filesystem::file_size(name), 0U) << name;  // killed before it could unlink
+  const pool next(watched({.workers = 1}), add);              // sweeps them
   for (const std::string& name : names) EXPECT_FALSE(std::filesystem::exists(name)) << name;
 }
 

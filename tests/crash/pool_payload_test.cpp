@@ -1,4 +1,5 @@
-// FAILURES row 29: payloads of nothing, of each boundary and one beside it, and values that are easily spoilt on the way.
+// FAILURES row 29: payloads of nothing, of each boundary and one beside it, and values that are easily spoilt on the
+// way.
 #include <array>
 #include <cmath>
 #include <limits>
@@ -7,9 +8,9 @@
 #include <tuple>
 #include <variant>
 
+#include "shm/layout.hpp"
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/random.hpp"
-#include "shm/layout.hpp"
 
 namespace selvage::test {
 namespace {
@@ -46,8 +47,9 @@ TEST_P(pool_boundaries, are_carried_whole_and_one_over_the_cap_is_refused) {
   const arena_shape& how = GetParam();
   pool pool(watched({.workers = 1, .arena = how.arena, .payload_cap = how.cap}), add, echo_text, fill, size_of);
   const std::size_t cap = how.cap.count;
-  std::vector<std::size_t> sizes = {0, 1, 15, 16, 17, shm::inline_payload_bytes - 1, shm::inline_payload_bytes, shm::inline_payload_bytes + 1,
-                                    4095, 4096, 4097};
+  std::vector<std::size_t> sizes = {
+      0,    1,    15,  16, 17, shm::inline_payload_bytes - 1, shm::inline_payload_bytes, shm::inline_payload_bytes + 1,
+      4095, 4096, 4097};
   for (const std::size_t edge : {how.arena.initial.count, how.arena.maximum.count, cap}) {
     for (const std::size_t size : {edge - 17, edge - 16, edge - 15, edge - 1, edge, edge + 1}) sizes.push_back(size);
   }
@@ -65,7 +67,8 @@ TEST_P(pool_boundaries, are_carried_whole_and_one_over_the_cap_is_refused) {
       EXPECT_TRUE(*echoed == text) << size;
     } else {
       ASSERT_EQ(code_of(carried), errc::payload_too_large) << size;
-      EXPECT_NE(carried.error().details().message.find(std::to_string(size)), std::string::npos) << carried.error().what();
+      EXPECT_NE(carried.error().details().message.find(std::to_string(size)), std::string::npos)
+          << carried.error().what();
       EXPECT_EQ(code_of(made), errc::payload_too_large) << size;
       EXPECT_EQ(code_of(echoed), errc::payload_too_large) << size;
     }
@@ -80,7 +83,8 @@ const std::vector<arena_shape> shapes = {
     {"of_one_page", {.initial = 4_KiB, .maximum = 4_KiB}, 4_KiB},
     {"with_a_cap_that_is_no_multiple_of_anything", {.initial = 8_KiB, .maximum = 128_KiB}, bytes{77'777}},
 };
-INSTANTIATE_TEST_SUITE_P(of, pool_boundaries, ::testing::ValuesIn(shapes), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(of, pool_boundaries, ::testing::ValuesIn(shapes),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // FAILURES row 29: the default is an eighth of the maximum.
 TEST_F(pool_payloads, the_default_cap_is_an_eighth_of_the_arena) {
@@ -91,7 +95,8 @@ TEST_F(pool_payloads, the_default_cap_is_an_eighth_of_the_arena) {
 
 // BEHAVIOURS: sixteen 8 MiB calls, none rejected.
 TEST_F(pool_payloads, a_full_arena_makes_calls_wait_and_fails_none) {
-  pool pool(watched({.workers = 2, .arena = {.initial = 1_MiB, .maximum = 8_MiB}, .payload_cap = 8_MiB, .queue = 4}), echo_text);
+  pool pool(watched({.workers = 2, .arena = {.initial = 1_MiB, .maximum = 8_MiB}, .payload_cap = 8_MiB, .queue = 4}),
+            echo_text);
   std::vector<future<std::string>> echoes;
   std::vector<std::string> texts;
   for (std::uint64_t i = 0; i < 16; ++i) texts.push_back(pattern((8U << 20U) - i, i));
@@ -106,11 +111,13 @@ TEST_F(pool_payloads, a_full_arena_makes_calls_wait_and_fails_none) {
 // BEHAVIOURS: thousands of tasks through a small arena never overlap.
 TEST_F(pool_payloads, thousands_of_random_sizes_through_a_small_arena_never_overlap) {
   tests::random_source random;
-  pool pool(watched({.workers = 2, .arena = {.initial = 16_KiB, .maximum = 256_KiB}, .payload_cap = 64_KiB}), echo_text);
+  pool pool(watched({.workers = 2, .arena = {.initial = 16_KiB, .maximum = 256_KiB}, .payload_cap = 64_KiB}),
+            echo_text);
   for (int round = 0; round < 60; ++round) {
     std::vector<std::string> texts;
     std::vector<future<std::string>> echoes;
-    for (int i = 0; i < 50; ++i) texts.push_back(pattern(random.one_in(8) ? random.below(64U << 10U) : random.below(300), random.bits()));
+    for (int i = 0; i < 50; ++i)
+      texts.push_back(pattern(random.one_in(8) ? random.below(64U << 10U) : random.below(300), random.bits()));
     for (const std::string& text : texts) echoes.push_back(pool.call(echo_text, text));
     for (std::size_t i = 0; i < texts.size(); ++i) ASSERT_TRUE(echoes[i].get() == texts[i]);
   }
@@ -126,29 +133,47 @@ TEST_F(pool_payloads, numbers_keep_every_bit) {
   pool pool(watched({.workers = 1}), of_double, of_float, of_int, of_unsigned, of_doubles);
   using limits = std::numeric_limits<double>;
   const double payload_nan = std::bit_cast<double>(std::uint64_t{0x7ff8dead0000beef});
-  const std::vector<double> doubles = {0.0, -0.0, limits::quiet_NaN(), -limits::quiet_NaN(), payload_nan, limits::infinity(), -limits::infinity(),
-                                       limits::max(), limits::lowest(), limits::min(), limits::denorm_min(), -limits::denorm_min(), limits::epsilon()};
+  const std::vector<double> doubles = {0.0,
+                                       -0.0,
+                                       limits::quiet_NaN(),
+                                       -limits::quiet_NaN(),
+                                       payload_nan,
+                                       limits::infinity(),
+                                       -limits::infinity(),
+                                       limits::max(),
+                                       limits::lowest(),
+                                       limits::min(),
+                                       limits::denorm_min(),
+                                       -limits::denorm_min(),
+                                       limits::epsilon()};
   const auto bits = [](auto value) {
-    if constexpr (sizeof value == 8) return std::bit_cast<std::uint64_t>(value);
-    else return std::bit_cast<std::uint32_t>(value);
+    if constexpr (sizeof value == 8)
+      return std::bit_cast<std::uint64_t>(value);
+    else
+      return std::bit_cast<std::uint32_t>(value);
   };
   for (const double value : doubles) EXPECT_EQ(bits(pool.call(of_double, value).get()), bits(value));
-  for (const float value : {-0.0F, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(), std::numeric_limits<float>::denorm_min()}) {
+  for (const float value : {-0.0F, std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
+                            std::numeric_limits<float>::denorm_min()}) {
     EXPECT_EQ(bits(pool.call(of_float, value).get()), bits(value));
   }
   const auto back = pool.call(of_doubles, doubles).get();
   ASSERT_EQ(back.size(), doubles.size());
   for (std::size_t i = 0; i < back.size(); ++i) EXPECT_EQ(bits(back[i]), bits(doubles[i]));
-  for (const std::int64_t value : {INT64_MIN, INT64_MIN + 1, std::int64_t{-1}, std::int64_t{0}, INT64_MAX}) EXPECT_EQ(pool.call(of_int, value).get(), value);
-  for (const std::uint64_t value : {std::uint64_t{0}, UINT64_MAX, std::uint64_t{1} << 63U}) EXPECT_EQ(pool.call(of_unsigned, value).get(), value);
+  for (const std::int64_t value : {INT64_MIN, INT64_MIN + 1, std::int64_t{-1}, std::int64_t{0}, INT64_MAX})
+    EXPECT_EQ(pool.call(of_int, value).get(), value);
+  for (const std::uint64_t value : {std::uint64_t{0}, UINT64_MAX, std::uint64_t{1} << 63U})
+    EXPECT_EQ(pool.call(of_unsigned, value).get(), value);
 }
 
 // FAILURES row 29: strings are bytes.
 TEST_F(pool_payloads, text_in_every_encoding_and_in_none_is_untouched) {
   pool pool(watched({.workers = 1}), echo_text);
-  const std::string units[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x99\x82", "\xff", "\xc3", std::string(1, '\0')};
+  const std::string units[] = {"a",    "\xc3\xa9", "\xe2\x82\xac",      "\xf0\x9f\x99\x82",
+                               "\xff", "\xc3",     std::string(1, '\0')};
   for (const std::string& unit : units) {
-    for (const std::size_t size : {std::size_t{0}, shm::inline_payload_bytes - 1, shm::inline_payload_bytes, shm::inline_payload_bytes + 1, std::size_t{5000}}) {
+    for (const std::size_t size : {std::size_t{0}, shm::inline_payload_bytes - 1, shm::inline_payload_bytes,
+                                   shm::inline_payload_bytes + 1, std::size_t{5000}}) {
       std::string text;
       while (text.size() < size) text += unit;
       text.resize(size);
@@ -178,7 +203,8 @@ TEST_F(pool_payloads, wide_and_nested_values_come_back_equal) {
   for (const std::size_t width : {std::size_t{0}, std::size_t{1}, std::size_t{100}, std::size_t{2'000}}) {
     std::vector<branch> all(width);
     for (branch& each : all) {
-      for (std::uint64_t i = random.below(4); i > 0; --i) each.leaves.push_back({static_cast<int>(random.bits()), pattern(random.below(30), i)});
+      for (std::uint64_t i = random.below(4); i > 0; --i)
+        each.leaves.push_back({static_cast<int>(random.bits()), pattern(random.below(30), i)});
       if (random.one_in(2)) each.by_name[pattern(random.below(10), 3)] = {std::nullopt, leaf{1, std::nullopt}};
       if (random.one_in(2)) each.any = pattern(5, 1);
       if (random.one_in(3)) each.any = leaf{7, ""};
@@ -188,7 +214,8 @@ TEST_F(pool_payloads, wide_and_nested_values_come_back_equal) {
   }
 }
 
-using deep = std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<std::string>>>>>>>>;
+using deep =
+    std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<std::vector<std::string>>>>>>>>;
 
 // FAILURES row 29: deep.
 TEST_F(pool_payloads, deeply_nested_values_come_back_equal) {

@@ -36,9 +36,13 @@ TEST_F(pool_recycling, ten_thousand_recycles_leave_descriptors_memory_processes_
   std::atomic<unsigned> recycled{0};
   constexpr unsigned wanted = 10'000;
   // Not watched: the ledger itself grows.
-  pool pool({.workers = 2, .recycle = {.calls = 1, .jitter = 0}, .on_event = [&](const event& what) {
-               if (what.kind == event_kind::worker_recycled) ++recycled;
-             }}, add);
+  pool pool({.workers = 2,
+             .recycle = {.calls = 1, .jitter = 0},
+             .on_event =
+                 [&](const event& what) {
+                   if (what.kind == event_kind::worker_recycled) ++recycled;
+                 }},
+            add);
   const int supervisor = children_of(::getpid()).at(0);
   const auto run_until = [&](unsigned limit) {
     while (recycled < limit) {
@@ -55,7 +59,8 @@ TEST_F(pool_recycling, ten_thousand_recycles_leave_descriptors_memory_processes_
   EXPECT_EQ(before.leaked(), "");
   EXPECT_LE(own_resident_kb(::getpid()), host_kb + 1024);
   EXPECT_LE(own_resident_kb(supervisor), supervisor_kb + 1024);
-  EXPECT_TRUE(holds_in_the_end([&] { return descriptors_of(supervisor) <= supervisor_descriptors + 1; }));  // a worker's pidfd comes and goes
+  EXPECT_TRUE(holds_in_the_end(
+      [&] { return descriptors_of(supervisor) <= supervisor_descriptors + 1; }));  // a worker's pidfd comes and goes
   EXPECT_TRUE(holds_in_the_end([&] { return children_of(supervisor).size() == 2; }));
   EXPECT_GE(pool.stats().restarts.recycled_calls, wanted);
   EXPECT_EQ(pool.stats().restarts.crashed, 0U);
@@ -130,15 +135,18 @@ TEST_F(pool_recycling, workers_of_one_age_do_not_go_together) {
   std::set<unsigned> down;
   std::size_t most_down = 0;
   unsigned recycled = 0;
-  pool pool(watched({.workers = 4, .recycle = {.age = 100ms, .jitter = 0.3}, .on_event = [&](const event& what) {
-                       const std::lock_guard hold(lock);
-                       if (what.kind == event_kind::worker_recycled) {
-                         down.insert(what.lane);
-                         ++recycled;
-                       }
-                       if (what.kind == event_kind::worker_started) down.erase(what.lane);
-                       most_down = std::max(most_down, down.size());
-                     }}),
+  pool pool(watched({.workers = 4,
+                     .recycle = {.age = 100ms, .jitter = 0.3},
+                     .on_event =
+                         [&](const event& what) {
+                           const std::lock_guard hold(lock);
+                           if (what.kind == event_kind::worker_recycled) {
+                             down.insert(what.lane);
+                             ++recycled;
+                           }
+                           if (what.kind == event_kind::worker_started) down.erase(what.lane);
+                           most_down = std::max(most_down, down.size());
+                         }}),
             add);
   expect_every_call_to_succeed(pool, 2s);
   const std::lock_guard hold(lock);

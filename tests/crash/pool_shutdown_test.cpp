@@ -1,5 +1,5 @@
-// FAILURES row 28: shutting down with stuck, queued and running calls, from wherever, while workers die and retire. Bounded, and each
-// call has its outcome.
+// FAILURES row 28: shutting down with stuck, queued and running calls, from wherever, while workers die and retire.
+// Bounded, and each call has its outcome.
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -165,7 +165,8 @@ TEST_F(pool_ends, workers_that_retire_or_die_during_the_shutdown_are_in_nobodys_
     pool.shutdown(round % 3 == 0 ? 0ms : 5s);
     for (auto& each : sums) {
       const auto sum = each.result();
-      EXPECT_TRUE(sum || sum.error().code() == errc::pool_closed || sum.error().code() == errc::crashed) << sum.error().report();
+      EXPECT_TRUE(sum || sum.error().code() == errc::pool_closed || sum.error().code() == errc::crashed)
+          << sum.error().report();
       EXPECT_TRUE(sum || round % 3 == 0 || sum.error().code() == errc::crashed) << sum.error().report();
     }
   }
@@ -174,10 +175,12 @@ TEST_F(pool_ends, workers_that_retire_or_die_during_the_shutdown_are_in_nobodys_
 // FAILURES row 28: workers that are being born, or in their backoff.
 TEST_F(pool_ends, a_pool_whose_workers_cannot_be_replaced_is_closed_all_the_same) {
   blackboard notes;
-  pool pool(watched({.workers = 2, .restart = {.budget = 1000, .backoff = 1h, .backoff_limit = 1h},
-                     .initializer = [&notes] {
-                       if (notes[0] != 0) ::_exit(1);
-                     }}),
+  pool pool(watched({.workers = 2,
+                     .restart = {.budget = 1000, .backoff = 1h, .backoff_limit = 1h},
+                     .initializer =
+                         [&notes] {
+                           if (notes[0] != 0) ::_exit(1);
+                         }}),
             add);
   notes[0] = 1;
   for (const int pid : worker_pids(pool)) ::kill(pid, SIGKILL);
@@ -187,7 +190,8 @@ TEST_F(pool_ends, a_pool_whose_workers_cannot_be_replaced_is_closed_all_the_same
   pool.shutdown(20ms);
   for (auto& each : sums) {
     const auto sum = each.result();
-    EXPECT_TRUE(sum || sum.error().code() == errc::pool_closed || sum.error().code() == errc::crashed) << sum.error().report();
+    EXPECT_TRUE(sum || sum.error().code() == errc::pool_closed || sum.error().code() == errc::crashed)
+        << sum.error().report();
   }
 }
 

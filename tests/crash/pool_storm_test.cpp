@@ -1,4 +1,5 @@
-// FAILURES rows 3, 4 and 5: workers that die all at once, a call that kills every worker it meets, workers that cannot begin.
+// FAILURES rows 3, 4 and 5: workers that die all at once, a call that kills every worker it meets, workers that cannot
+// begin.
 #include <sys/wait.h>
 
 #include <atomic>
@@ -84,7 +85,10 @@ TEST_F(pool_storms, all_workers_dying_at_once_and_again_leave_an_outcome_for_eve
 TEST_F(pool_storms, large_arguments_and_results_survive_a_massacre) {
   const auto echo = selvage::task("echo", [](const std::string& text) { return text; });
   tests::random_source random;
-  pool pool(watched({.workers = 2, .arena = {.initial = 1_MiB, .maximum = 4_MiB}, .payload_cap = 4_MiB, .restart = unlimited}), add, echo);
+  pool pool(
+      watched(
+          {.workers = 2, .arena = {.initial = 1_MiB, .maximum = 4_MiB}, .payload_cap = 4_MiB, .restart = unlimited}),
+      add, echo);
   tally all;
   {
     const massacre killer(pool, 2ms);
@@ -175,7 +179,8 @@ TEST_F(pool_storms, many_liars_among_innocents_are_all_quarantined_and_no_innoce
   expect_usable(pool);
 }
 
-// FAILURES row 4: it denies its start and waits until it is taken back, so that it is nobody's call when its worker dies.
+// FAILURES row 4: it denies its start and waits until it is taken back, so that it is nobody's call when its worker
+// dies.
 TEST_F(pool_storms, a_liar_that_waits_to_be_taken_back_before_it_kills_is_quarantined_too) {
   blackboard notes;
   const auto liar = selvage::task("liar", [runs = &notes[0]] {
@@ -205,7 +210,7 @@ TEST_F(pool_storms, a_liar_that_waits_to_be_taken_back_before_it_kills_is_quaran
   expect_usable(pool);
 }
 
-// ---- FAILURES row 5 --------------------------------------------------------------------------------------------------
+// ---- FAILURES row 5 ---------------------------------------------------------------------------------------------
 
 struct bad_start {
   const char* name;
@@ -220,12 +225,13 @@ class pool_bad_start : public pool_survives, public ::testing::WithParamInterfac
 TEST_P(pool_bad_start, surfaces_when_the_budget_is_spent_and_makes_no_fork_storm) {
   blackboard notes;
   constexpr unsigned workers = 3, budget = 4;
-  pool_options options = watched({.workers = workers,
-                                  .restart = {.budget = budget, .backoff = 1ms, .backoff_limit = 4ms, .start_timeout = 100ms},
-                                  .initializer = [births = &notes[0]] {
-                                    ++*births;
-                                    GetParam().initializer();
-                                  }});
+  pool_options options =
+      watched({.workers = workers,
+               .restart = {.budget = budget, .backoff = 1ms, .backoff_limit = 4ms, .start_timeout = 100ms},
+               .initializer = [births = &notes[0]] {
+                 ++*births;
+                 GetParam().initializer();
+               }});
   try {
     const pool pool(options, add);
     FAIL() << "the pool was built";
@@ -244,16 +250,18 @@ const std::vector<bad_start> bad_starts = {
     {"hangs", [] { victims::sleep_for_ever(); }, "not ready in time"},
     {"is_killed", [] { victims::kill_itself(); }, "SIGKILL"},
 };
-INSTANTIATE_TEST_SUITE_P(each, pool_bad_start, ::testing::ValuesIn(bad_starts), [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(each, pool_bad_start, ::testing::ValuesIn(bad_starts),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 // FAILURES row 5: it worked at first.
 TEST_F(pool_storms, an_initializer_that_begins_to_fail_later_fails_the_calls_and_hangs_nobody) {
   blackboard notes;
   pool pool(watched({.workers = 2,
                      .restart = {.budget = 2, .backoff = 1ms, .backoff_limit = 2ms},
-                     .initializer = [broken = &notes[0]] {
-                       if (*broken != 0) throw std::runtime_error("the disk is gone");
-                     }}),
+                     .initializer =
+                         [broken = &notes[0]] {
+                           if (*broken != 0) throw std::runtime_error("the disk is gone");
+                         }}),
             add);
   expect_usable(pool);
   notes[0] = 1;
@@ -263,7 +271,8 @@ TEST_F(pool_storms, an_initializer_that_begins_to_fail_later_fails_the_calls_and
   unsigned failed = 0;
   for (auto& each : sums) {
     const auto sum = each.result();
-    if (!sum) failed += sum.error().code() == errc::worker_start_failed || sum.error().code() == errc::crashed ? 1 : 1000;
+    if (!sum)
+      failed += sum.error().code() == errc::worker_start_failed || sum.error().code() == errc::crashed ? 1 : 1000;
   }
   EXPECT_GT(failed, 0U);
   EXPECT_LE(failed, 200U);
@@ -277,9 +286,10 @@ TEST_F(pool_storms, one_lane_whose_budget_is_spent_leaves_the_others_working) {
   blackboard notes;
   pool pool(watched({.workers = 2,
                      .restart = {.budget = 2, .backoff = 1ms, .backoff_limit = 2ms},
-                     .initializer = [&notes] {
-                       if (notes[0] != 0) throw std::runtime_error("no second one");
-                     }}),
+                     .initializer =
+                         [&notes] {
+                           if (notes[0] != 0) throw std::runtime_error("no second one");
+                         }}),
             add);
   notes[0] = 1;
   const auto lanes = pool.stats().lanes;

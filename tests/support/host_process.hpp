@@ -1,6 +1,6 @@
 #pragma once
-// A host in a process of its own: for tests that kill it, starve it, or let it fork. The test is the subreaper of everything that it
-// leaves behind.
+// A host in a process of its own: for tests that kill it, starve it, or let it fork. The test is the subreaper of
+// everything that it leaves behind.
 //
 //   host_process host([](host_process::stage& stage) { pool p(...); stage.reached(1); ...; return 0; });
 //   host.wait_for_stage(1);
@@ -18,12 +18,16 @@
 #include <cstdio>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/worker_view.hpp"
 
 namespace selvage::test {
+
+/// What a host returns where the kernel does not let it be what the test wants.
+inline constexpr int unsupported = 77;
 
 class host_process {
  public:
@@ -79,7 +83,8 @@ class host_process {
     ended_ = std::exchange(pid_, -1);
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
   }
-  /// Requires: it has ended. Reaps what is handed up to us until nothing more is there. Returns: what does not go away, in words.
+  /// Requires: it has ended. Reaps what is handed up to us until nothing more is there. Returns: what does not go away,
+  /// in words.
   std::string left_behind() {
     std::string words;
     (void)holds_in_the_end([&] {
@@ -110,4 +115,41 @@ class host_process {
   pid_t ended_ = -1;
 };
 
+/// The exit status of a child; 1000 + the signal where one ended it. Blocks.
+inline int wait_for_child(pid_t child) {
+  int status = -1;
+  while (::waitpid(child, &status, 0) == -1 && errno == EINTR) {
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+/// Runs `body` in a host and expects that it ends well and leaves nothing.
+inline void expect_well(const std::function<int(host_process::stage&)>& body) {
+  host_process host(body);
+  const int status = host.exit_status();
+  if (status == unsupported) GTEST_SKIP() << "this kernel does not allow what the test needs";
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(host.left_behind(), "");
+}
+
+/// The error of what `body` does, or none.
+template <class Body>
+std::optional<error> error_of(Body&& body) {
+  try {
+    body();
+    return std::nullopt;
+  } catch (const error& problem) {
+    return problem;
+  }
+}
+
 }  // namespace selvage::test
+
+/// In the body of a host: ends it with status 1 where the condition does not hold, and says which.
+#define MUST(condition)                                                            \
+  do {                                                                             \
+    if (!(condition)) {                                                            \
+      std::fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition); \
+      return 1;                                                                    \
+    }                                                                              \
+  } while (false)
