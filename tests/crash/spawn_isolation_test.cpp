@@ -2,6 +2,7 @@
 // the processes of a pool with start::spawn but what the pool hands them.
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>

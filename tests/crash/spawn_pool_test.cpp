@@ -245,7 +245,7 @@ TEST_F(spawned_pool, leaves_nothing_behind_when_its_host_is_killed) {
 TEST_F(spawned_pool, can_be_built_by_many_threads_at_once) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
-    threads.emplace_back([this] {
+    threads.emplace_back([] {
       for (int i = 0; i < 3; ++i) {
         pool pool({.workers = 1, .start = start::spawn}, add);
         EXPECT_EQ(pool.call(add, i, 1).get(), i + 1);

@@ -1,6 +1,7 @@
 // start::spawn when it cannot be: what is refused by name before anything is started, what the host hears of a
 // fresh process that does not come up, and what becomes of somebody who plays supervisor by hand.
 
+#include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -41,7 +42,7 @@ error refusal(pool_options options, const task<F>&... tasks) {
 using spawn_refused = pool_survives;
 
 TEST_F(spawn_refused, to_a_task_with_captured_state_by_its_name) {
-  const int captured = 7;
+  int captured = 7;
   const auto harmless = task("harmless", [] { return 1; });
   const auto stateful = task("stateful", [captured] { return captured; });
   const error problem = refusal({}, harmless, stateful);
