@@ -1,3 +1,5 @@
+// selvage::error and the names of its codes: see <selvage/error.hpp>.
+
 #include <selvage/error.hpp>
 
 #include <fmt/format.h>
@@ -8,12 +10,15 @@
 namespace selvage {
 namespace {
 
-constexpr std::array<std::string_view, 27> names = {
-    "unknown",         "task_failed",       "crashed",        "exited",          "timed_out",           "out_of_memory",
-    "cpu_limit",       "file_limit",        "permission_denied", "aborted",      "payload_too_large",   "payload_exhausted",
-    "queue_full",      "bad_response",      "worker_start_failed", "supervisor_lost", "pool_closed",    "too_many_tasks",
-    "unknown_task",    "sandbox_unavailable", "invalid_options", "thread_limit", "quarantined",         "store_error",
-    "store_busy",      "source_failed",     "fingerprint_mismatch"};
+constexpr std::array<std::string_view, 27> names = {"unknown",         "task_failed",         "crashed",
+                                                    "exited",          "timed_out",           "out_of_memory",
+                                                    "cpu_limit",       "file_limit",          "permission_denied",
+                                                    "aborted",         "payload_too_large",   "payload_exhausted",
+                                                    "queue_full",      "bad_response",        "worker_start_failed",
+                                                    "supervisor_lost", "pool_closed",         "too_many_tasks",
+                                                    "unknown_task",    "sandbox_unavailable", "invalid_options",
+                                                    "thread_limit",    "quarantined",         "store_error",
+                                                    "store_busy",      "source_failed",       "fingerprint_mismatch"};
 static_assert(names[static_cast<std::size_t>(errc::fingerprint_mismatch)] == "fingerprint_mismatch");
 
 std::string one_line(const failure& what) {
@@ -41,12 +46,13 @@ error::error(failure what) {
   shared_ = std::make_shared<const shared>(shared{std::move(what), std::move(line)});
 }
 
-error::error(errc code, std::string message) : error([&] {
-    failure what;
-    what.code = code;
-    what.message = std::move(message);
-    return what;
-  }()) {}
+error::error(errc code, std::string message)
+    : error([&] {
+        failure what;
+        what.code = code;
+        what.message = std::move(message);
+        return what;
+      }()) {}
 
 errc error::code() const noexcept { return shared_->what.code; }
 const char* error::what() const noexcept { return shared_->line.c_str(); }

@@ -1,3 +1,5 @@
+// The system calls of syscalls.hpp that are more than one line.
+
 #include "base/syscalls.hpp"
 
 #include <signal.h>

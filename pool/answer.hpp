@@ -1,5 +1,6 @@
 #pragma once
-// What a worker says in a response header, and whether it can be true. The one reader of response headers: each field is read
+// What a worker says in a response header, and whether it can be true. The one reader of response headers: each
+// field is read
 // once into a private copy; nothing is indexed, allocated or copied by a number that was not checked here.
 
 #include <cstdint>
@@ -41,7 +42,8 @@ struct told_answer {
 }
 
 /// Returns: what is wrong with the place that the answer claims for its payload, or null.
-[[nodiscard]] inline const char* place_fault(const told_answer& told, std::uint64_t arena_bytes, std::uint64_t cap) noexcept {
+[[nodiscard]] inline const char* place_fault(const told_answer& told, std::uint64_t arena_bytes,
+                                             std::uint64_t cap) noexcept {
   if (told.offset % detail::payload_alignment != 0) return "its payload is not aligned";
   if (told.length > cap) return "its payload is longer than the cap";
   const std::uint64_t room = told.in_arena ? arena_bytes : shm::inline_payload_bytes;

@@ -1,3 +1,5 @@
+// The four rules of balancer.hpp.
+
 #include "pool/balancer.hpp"
 
 #include <algorithm>
@@ -6,13 +8,16 @@ namespace selvage::host {
 
 std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes) noexcept {
   switch (rule_) {
-    case balance::round_robin: return next_in_turn(lanes);
-    case balance::random: return any(lanes);
+    case balance::round_robin:
+      return next_in_turn(lanes);
+    case balance::random:
+      return any(lanes);
     case balance::first_idle_or_random: {
       const auto idle = first_idle(lanes);
       return idle ? idle : any(lanes);
     }
-    case balance::first_idle: break;
+    case balance::first_idle:
+      break;
   }
   const auto idle = first_idle(lanes);
   return idle ? idle : least_loaded(lanes);
@@ -46,7 +51,8 @@ std::optional<unsigned> balancer::next_in_turn(std::span<const lane_load> lanes)
 }
 
 std::optional<unsigned> balancer::any(std::span<const lane_load> lanes) noexcept {
-  const auto open = static_cast<std::uint64_t>(std::count_if(lanes.begin(), lanes.end(), [&](const lane_load& lane) { return has_room(lane); }));
+  const auto open = static_cast<std::uint64_t>(
+      std::count_if(lanes.begin(), lanes.end(), [&](const lane_load& lane) { return has_room(lane); }));
   if (open == 0) return std::nullopt;
   std::uint64_t pick = random() % open;
   for (unsigned i = 0; i < lanes.size(); ++i) {
@@ -55,7 +61,8 @@ std::optional<unsigned> balancer::any(std::span<const lane_load> lanes) noexcept
   return std::nullopt;
 }
 
-// xorshift64*: good enough to spread calls. Source: Vigna, "An experimental exploration of Marsaglia's xorshift generators".
+// xorshift64*: good enough to spread calls. Source: Vigna, "An experimental exploration of Marsaglia's xorshift
+// generators".
 std::uint64_t balancer::random() noexcept {
   state_ ^= state_ >> 12U;
   state_ ^= state_ << 25U;

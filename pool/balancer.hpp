@@ -6,8 +6,8 @@
 #include <optional>
 #include <span>
 
-#include "pool/depth.hpp"
 #include <selvage/options.hpp>
+#include "pool/depth.hpp"
 
 namespace selvage::host {
 
@@ -20,7 +20,8 @@ struct lane_load {
 
 class balancer {
  public:
-  balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept : rule_(rule), depth_(depth), state_(seed | 1U) {}
+  balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept
+      : rule_(rule), depth_(depth), state_(seed | 1U) {}
 
   /// Returns: a lane with room, or nothing where none has any.
   [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept;

@@ -1,5 +1,6 @@
 #pragma once
-// The calls that wait in this process while every worker has enough: first in, first out, bounded by count and by bytes.
+// The calls that wait in this process while every worker has enough: first in, first out, bounded by count and by
+// bytes.
 // Under the pool's lock. Holds a reference to each of its calls.
 
 #include <cstddef>
@@ -14,7 +15,8 @@ class call_queue {
   using call_state = detail::call_state;
   using call_ptr = detail::call_ref<call_state>;
 
-  /// Calls that were settled while they were queued are let go into `settled`, which the owner empties without its lock.
+  /// Calls that were settled while they were queued are let go into `settled`, which the owner empties without its
+  /// lock.
   call_queue(unsigned max_calls, std::size_t max_bytes, std::vector<call_ptr>& settled,
              detail::call_place place = detail::call_place::queued) noexcept
       : max_calls_(max_calls), max_bytes_(max_bytes), settled_(settled), place_(place) {}

@@ -1,5 +1,6 @@
 #pragma once
-// The collector's loop, for whatever its thread waits for: spin while that pays, then park. Included by the parts of the pool
+// The collector's loop, for whatever its thread waits for: spin while that pays, then park. Included by the parts of
+// the pool
 // that wait (collector, futures, helper, core).
 
 #include <algorithm>
@@ -37,10 +38,11 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
     if (now - spin_since < spin_ns_) continue;
     spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
-    if (done() || closer_waits_.load(std::memory_order_relaxed)) return;  // relaxed: acquired with `interrupt`
+    if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
     park(until_ns, seen);
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
-    if (interrupt_.load(std::memory_order_relaxed) == seen && base::now_ns() < std::min(until_ns, look_again_ns_)) ++fruitless_wakes_;
+    if (interrupt_.load(std::memory_order_relaxed) == seen && base::now_ns() < std::min(until_ns, look_again_ns_))
+      ++fruitless_wakes_;
     spin_since = 0;
     looks = 0;
   }
@@ -66,13 +68,16 @@ bool pool_core::sleep_or_collect(waiter& self, call_state* call, const Done& don
   return there;
 }
 
-// One turn of sleeping while another thread collects. Returns when summoned, or at until_ns. Enlisted first, looked second:
+// One turn of sleeping while another thread collects. Returns when summoned, or at until_ns. Enlisted first, looked
+// second:
 // whatever changes after the look summons us.
 template <class Done>
 void pool_core::sleep_beside_collector(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns) {
   enlist(self, call);
   // The collector that leaves after this sees us waiting; one that left before has left the seat free.
-  if (!done() && (seat_.load(std::memory_order_seq_cst) != 0 || closer_waits_.load(std::memory_order_seq_cst))) shm::wait_on(self.word, 0, until_ns);
+  // SYNC waiter: the kernel reads `word` behind whatever was stored before it was set
+  if (!done() && (seat_.load(std::memory_order_seq_cst) != 0 || closer_waits_.load(std::memory_order_seq_cst)))
+    shm::wait_on(self.word, 0, until_ns);
   delist(self, call);
 }
 

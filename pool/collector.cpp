@@ -1,4 +1,5 @@
-// Who collects. Whoever waits takes the collector's seat and settles what has finished, for everybody; others sleep on a word
+// Who collects. Whoever waits takes the collector's seat and settles what has finished, for everybody; others sleep
+// on a word
 // of their own until their call is settled or the seat is handed to them.
 
 #include <algorithm>
@@ -63,9 +64,11 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
   const bool seen = shm::heavy_fence(fences_);  // SYNC parked: against worker_lane::wake_host and the supervisor's ring
-  watched[count++] = {&supervisor_->doorbell, seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
+  watched[count++] = {&supervisor_->doorbell,
+                      seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
   watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};
-  // A worker that rings without end keeps the host from sleeping on its doorbell, not from sleeping: the answers of such a
+  // A worker that rings without end keeps the host from sleeping on its doorbell, not from sleeping: the answers of
+  // such a
   // pool are looked for at intervals.
   const bool storm = fruitless_wakes_ > fruitless_wakes_borne;
   if (!storm) {
@@ -94,11 +97,13 @@ void pool_core::leave_seat() noexcept {
   if (waiting_threads_.load(std::memory_order_seq_cst) != 0) hand_on();
 }
 
-// Wakes one that waits; it collects, or hands on in its turn. The helper is the last choice: it may have callbacks to run.
+// Wakes one that waits; it collects, or hands on in its turn. The helper is the last choice: it may have callbacks
+// to run.
 void pool_core::hand_on() {
   const lock_type held(lock_);
   if (sleepers_.empty()) return;
-  const auto other = std::find_if(sleepers_.rbegin(), sleepers_.rend(), [&](const waiter* each) { return each != &helper_waiter_; });
+  const auto other =
+      std::find_if(sleepers_.rbegin(), sleepers_.rend(), [&](const waiter* each) { return each != &helper_waiter_; });
   summon(other == sleepers_.rend() ? helper_waiter_ : **other);
 }
 

@@ -19,14 +19,16 @@
 namespace selvage::detail {
 namespace {
 
-/// How long the supervisor may take to end its workers and itself, beyond what finalizers are given, before it is killed (its
+/// How long the supervisor may take to end its workers and itself, beyond what finalizers are given, before it is
+/// killed (its
 /// death ends the workers as well).
 constexpr int supervisor_patience_ms = 10'000;
 
 }  // namespace
 
 // The members are set up before any process exists; then the processes are launched; then we wait for them.
-pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const task_record>> tasks, const launcher& launch)
+pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const task_record>> tasks,
+                     const launcher& launch)
     : options_(host::checked(std::move(options), tasks.size())),
       tasks_(std::move(tasks)),
       index_(tasks_),
@@ -35,10 +37,12 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       fences_(shm::register_for_heavy_fences()),
       segment_(shm::create_segment(shape_)),
       head_map_(segment_.read_write.get(), shm::access::read_write, 0, 2 * shm::page_bytes),
-      supervisor_map_(segment_.read_only.get(), shm::access::read_only, 2 * shm::page_bytes, shape_.request_offset(0) - 2 * shm::page_bytes),
+      supervisor_map_(segment_.read_only.get(), shm::access::read_only, 2 * shm::page_bytes,
+                      shape_.request_offset(0) - 2 * shm::page_bytes),
       bell_(base::make_eventfd()),
       queue_(options_.queue, 2 * options_.arena.maximum.count, graveyard_),
-      inline_queue_(options_.inline_lane.batch, 2 * options_.arena.maximum.count, graveyard_, call_place::queued_inline),
+      inline_queue_(options_.inline_lane.batch, 2 * options_.arena.maximum.count, graveyard_,
+                    call_place::queued_inline),
       balancer_(options_.balancer, {options_.depth.maximum, base::to_ns(options_.depth.window)}, base::now_ns()),
       estimates_(tasks_.size()),
       loads_(options_.workers),
@@ -60,7 +64,8 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
 }
 
 pool_core::~pool_core() {
-  // Joinable only on the helper thread itself, where a callback destroyed the pool, and in a forked child, where it is no thread.
+  // Joinable only on the helper thread itself, where a callback destroyed the pool, and in a forked child, where it
+  // is no thread.
   if (helper_.joinable()) helper_.detach();
   if (in_owner()) return;
   // In a forked child nothing of the pool is ours but copies of its descriptors.
@@ -72,7 +77,8 @@ pool_core::~pool_core() {
 void pool_core::wait_until_ready() {
   const auto settled = [&] {
     const lock_type look(lock_);
-    return broken_.has_value() || std::all_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->ready || port->failed; });
+    return broken_.has_value() ||
+           std::all_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->ready || port->failed; });
   };
   waiter self;
   sleep_or_collect(self, nullptr, settled, base::never_ns);
@@ -82,7 +88,8 @@ void pool_core::wait_until_ready() {
 
 void pool_core::ring_supervisor() const noexcept { base::ring_eventfd(bell_.get()); }
 
-void pool_core::emit(event_kind kind, const call_state* call, const host::lane_port* port, const shm::verdict* verdict) const {
+void pool_core::emit(event_kind kind, const call_state* call, const host::lane_port* port,
+                     const shm::verdict* verdict) const {
   event it{.kind = kind, .time_ns = base::now_ns()};
   if (call != nullptr) {
     it.call_id = call->id;
@@ -119,7 +126,8 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
   while (!take_seat_to_close()) {  // whoever collects just now is told that something has changed, and leaves
     closer_waits_.store(true, std::memory_order_relaxed);  // relaxed: published by `interrupt`
     interrupt_collector();
-    sleep_beside_collector(self, nullptr, [] { return false; }, base::now_ns() + 1'000'000);
+    sleep_beside_collector(
+        self, nullptr, [] { return false; }, base::now_ns() + 1'000'000);
   }
   end_processes();
   leave_seat();
@@ -140,7 +148,9 @@ void pool_core::end_processes() {
   graveyard_.clear();
   held.unlock();
   const bool finalize = idle && options_.finalizer != nullptr;
-  control_->shutdown.store(static_cast<std::uint32_t>(finalize ? shm::shutdown_order::retire : shm::shutdown_order::now), std::memory_order_release);  // SYNC shutdown
+  control_->shutdown.store(
+      static_cast<std::uint32_t>(finalize ? shm::shutdown_order::retire : shm::shutdown_order::now),
+      std::memory_order_release);  // SYNC shutdown
   ring_supervisor();
   reap_supervisor();
 }
@@ -161,7 +171,8 @@ void pool_core::stop_helper() {
   {
     const lock_type held(lock_);
     helper_stop_ = true;
-    if (!helper_.joinable() || std::this_thread::get_id() == helper_.get_id()) return;  // a callback closes the pool: the loop ends after it
+    if (!helper_.joinable() || std::this_thread::get_id() == helper_.get_id())
+      return;  // a callback closes the pool: the loop ends after it
     summon(helper_waiter_);
     ended = std::move(helper_);
     helper_runs_ = false;

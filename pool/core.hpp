@@ -1,5 +1,6 @@
 #pragma once
-// The pool's core: everything behind selvage::pool. This header is the table of contents; the parts are in files of their own.
+// The pool's core: everything behind selvage::pool. This header is the table of contents; the parts are in files of
+// their own.
 //
 //   core.cpp       construction, closing
 //   posting.cpp    a call into a lane, or into the queue
@@ -11,8 +12,10 @@
 //   helper.cpp     the one thread that collects when nobody waits, and runs callbacks
 //   futures.cpp    what futures ask for
 //
-// Locking: one mutex, `lock_`, over lanes, queue and call records; held for tens of nanoseconds, never while bytes of a large
-// payload are copied, a callback runs, or a process is waited for. The collector's seat is held by at most one thread; only
+// Locking: one mutex, `lock_`, over lanes, queue and call records; held for tens of nanoseconds, never while bytes
+// of a large
+// payload are copied, a callback runs, or a process is waited for. The collector's seat is held by at most one
+// thread; only
 // that thread settles answers and handles deaths. A thread that holds `lock_` never waits for the seat.
 
 #include <sys/types.h>
@@ -30,6 +33,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include <selvage/detail/submit.hpp>
+#include <selvage/pool.hpp>
 #include "base/unique_fd.hpp"
 #include "pool/answer.hpp"
 #include "pool/balancer.hpp"
@@ -39,8 +44,6 @@
 #include "pool/fork_guard.hpp"
 #include "pool/lane_port.hpp"
 #include "pool/task_index.hpp"
-#include <selvage/detail/submit.hpp>
-#include <selvage/pool.hpp>
 #include "shm/segment.hpp"
 
 namespace selvage::detail {
@@ -55,10 +58,10 @@ struct waiter {
 struct launch_request {
   const pool_options& options;
   const shm::geometry& shape;
-  shm::descriptors& segment;                 ///< still owned by the pool
+  shm::descriptors& segment;  ///< still owned by the pool
   std::span<const std::shared_ptr<const task_record>> tasks;
-  std::vector<int> event_fds;                ///< one a lane
-  int bell;                                  ///< eventfd
+  std::vector<int> event_fds;  ///< one a lane
+  int bell;                    ///< eventfd
   std::uint64_t payload_cap;
 };
 struct launched {
@@ -76,9 +79,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   ~pool_core();
 
   // posting.cpp
-  void submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options, when_full full);
-  void submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs, const call_options& options,
-                    std::function<void()> launch);
+  void submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options,
+              when_full full);
+  void submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
+                    const call_options& options, std::function<void()> launch);
   void resume_waiting(call_state& call, const task_record& task, const payload_source& given);
   void fail_waiting(call_state& call, const error& problem);
 
@@ -113,7 +117,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);
   void stop_writing(host::lane_port& port, lock_type& held);
   host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);
-  void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena, std::uint64_t offset, std::uint64_t length);
+  void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena,
+                   std::uint64_t offset, std::uint64_t length);
   void publish(host::lane_port& port, unsigned slot, call_state& call);
   static void wake(host::lane_port& port) noexcept;
   void enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held);
@@ -123,8 +128,11 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // collector.cpp
   template <class Done>
   void collect_until(const Done& done, std::uint64_t until_ns);
-  /// Only shutdown takes the seat while it waits for it: everybody else leaves it, and sleeps beside it until the pool is closed.
-  bool take_seat() noexcept { return !closer_waits_.load(std::memory_order_relaxed) && take_seat_to_close(); }  // relaxed: a closer asks again
+  /// Only shutdown takes the seat while it waits for it: everybody else leaves it, and sleeps beside it until the
+  /// pool is closed.
+  bool take_seat() noexcept {
+    return !closer_waits_.load(std::memory_order_relaxed) && take_seat_to_close();
+  }  // relaxed: a closer asks again
   bool take_seat_to_close() noexcept { return seat_.exchange(1, std::memory_order_acquire) == 0; }  // SYNC seat
   void leave_seat() noexcept;
   bool collect_pass();
@@ -143,8 +151,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // settling.cpp
   void settle_answer(host::lane_port& port, unsigned slot, lock_type& held);
-  void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told, lock_type& held);
-  void accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena, lock_type& held);
+  void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
+                     lock_type& held);
+  void accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
+                    lock_type& held);
   void accept_exception(host::lane_port& port, call_state& call, payload_view answer);
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
   void settle(call_state& call, std::optional<error> problem);
@@ -193,7 +203,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void reap_supervisor();
 
   void ring_supervisor() const noexcept;
-  void emit(event_kind kind, const call_state* call, const host::lane_port* port, const shm::verdict* verdict = nullptr) const;
+  void emit(event_kind kind, const call_state* call, const host::lane_port* port,
+            const shm::verdict* verdict = nullptr) const;
   [[nodiscard]] std::string task_name(const call_state& call) const;
 
   // Fixed at construction.
@@ -216,21 +227,21 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // Under lock_.
   mutable std::mutex lock_;
   state state_ = state::open;
-  std::optional<error> broken_;                 ///< why no call can ever run again
-  bool no_worker_left_ = false;                 ///< the restart budget of every lane is spent
-  std::vector<host::call_ptr> graveyard_;       ///< settled calls, let go once the lock is not held
+  std::optional<error> broken_;            ///< why no call can ever run again
+  bool no_worker_left_ = false;            ///< the restart budget of every lane is spent
+  std::vector<host::call_ptr> graveyard_;  ///< settled calls, let go once the lock is not held
   host::call_queue queue_;
-  host::call_queue inline_queue_;               ///< offered to the inline lane before the workers
+  host::call_queue inline_queue_;  ///< offered to the inline lane before the workers
   host::balancer balancer_;
   host::service_estimates estimates_;
-  std::vector<host::lane_load> loads_;          ///< scratch for the balancer
+  std::vector<host::lane_load> loads_;  ///< scratch for the balancer
   std::uint64_t next_call_id_ = 1;
   std::uint64_t next_sequence_ = 1;
-  unsigned unsettled_ = 0;                      ///< calls between submit and their outcome
+  unsigned unsettled_ = 0;                                         ///< calls between submit and their outcome
   std::unordered_map<const call_state*, host::call_ptr> waiting_;  ///< for their inputs
-  unsigned callbacks_pending_ = 0;              ///< calls with a callback that has not run
+  unsigned callbacks_pending_ = 0;                                 ///< calls with a callback that has not run
   std::vector<waiter*> sleepers_;
-  std::deque<std::function<void()>> callbacks_; ///< ready to run
+  std::deque<std::function<void()>> callbacks_;  ///< ready to run
   host::figures figures_;
   std::minstd_rand jitter_;
 
@@ -242,7 +253,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::atomic<bool> broken_seen_{false};
   shm::word32 interrupt_{0};
   std::atomic<std::uint32_t> seen_doorbell_{~0U};  ///< written under lock_, looked at without
-  std::atomic<bool> deaths_due_{false};            ///< the same: a death was noted, by whichever thread, and is not handled
+  std::atomic<bool> deaths_due_{false};  ///< the same: a death was noted, by whichever thread, and is not handled
   const std::uint64_t spin_limit_ns_;
   std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;

@@ -1,7 +1,9 @@
 // A worker's end, as the host handles it: what is delivered, what fails, what moves, and the next epoch.
 //
-// The order of D4: the supervisor has reaped the worker and its tree before `closed` names its epoch, so nothing writes the
-// response region any more. Answers that are there are delivered; what was started fails; what was not moves on; then the
+// The order of D4: the supervisor has reaped the worker and its tree before `closed` names its epoch, so nothing
+// writes the
+// response region any more. Answers that are there are delivered; what was started fails; what was not moves on;
+// then the
 // host's words are zeroed and the next epoch is opened.
 
 #include <linux/futex.h>
@@ -27,7 +29,8 @@ constexpr unsigned deaths_to_quarantine = 2;
 // The kernel marks the death notice; before the supervisor has set that up, only its pidfd tells.
 bool pool_core::supervisor_is_gone() const noexcept {
   const std::uint32_t life = supervisor_->life.load(std::memory_order_relaxed);
-  if (life != 0) [[likely]] return (life & FUTEX_OWNER_DIED) != 0;
+  if (life != 0) [[likely]]
+    return (life & FUTEX_OWNER_DIED) != 0;
   pollfd ended{.fd = processes_.supervisor_pidfd.get(), .events = POLLIN, .revents = 0};
   return ended.fd >= 0 && ::poll(&ended, 1, 0) > 0;
 }
@@ -73,17 +76,21 @@ void pool_core::look_at_lane(host::lane_port& port) {
 void pool_core::drain(host::lane_port& port, lock_type& held) {
   const std::uint64_t epoch = port.lane.open_epoch();
   const shm::supervisor_lane& told = supervisor_lanes_[port.index];
-  // `death` is quiet until we open the next epoch. A worker that ended just as we opened its epoch is in the other record.
+  // `death` is quiet until we open the next epoch. A worker that ended just as we opened its epoch is in the other
+  // record.
   const shm::verdict verdict = told.death.epoch == epoch ? told.death : host::last_start_failure(told);
   count_death(port, verdict);
   port.count_forged();
-  shm::for_each_from(port.lane.finished(), port.lane.oldest_from(), [&](unsigned slot) { settle_answer(port, slot, held); });
-  // D4: a worker's word is not believed to its own advantage. The death counts against every call that it says it started
+  shm::for_each_from(port.lane.finished(), port.lane.oldest_from(),
+                     [&](unsigned slot) { settle_answer(port, slot, held); });
+  // D4: a worker's word is not believed to its own advantage. The death counts against every call that it says it
+  // started
   // and against the oldest one, started or not, unless we asked the worker to go.
   const std::uint64_t left = port.lane.in_flight();
   const std::uint64_t started = port.lane.started();
-  const bool blameless = verdict.epoch == epoch && (verdict.reason == static_cast<std::uint32_t>(shm::verdict_reason::recycled) ||
-                                                    verdict.reason == static_cast<std::uint32_t>(shm::verdict_reason::shut_down));
+  const bool blameless =
+      verdict.epoch == epoch && (verdict.reason == static_cast<std::uint32_t>(shm::verdict_reason::recycled) ||
+                                 verdict.reason == static_cast<std::uint32_t>(shm::verdict_reason::shut_down));
   unsigned oldest = shm::slots_per_lane;
   shm::for_each_from(left, 0, [&](unsigned slot) {
     if (oldest == shm::slots_per_lane || port.slots[slot].sequence < port.slots[oldest].sequence) oldest = slot;
@@ -103,7 +110,8 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
     } else if (slot == oldest && !blameless && ++call->deaths >= deaths_to_quarantine) {
       failure what = death_error(port, verdict, *call).details();
       what.code = errc::quarantined;
-      what.message = "it was next in line at " + std::to_string(call->deaths) + " deaths of a worker; the last: " + what.message;
+      what.message =
+          "it was next in line at " + std::to_string(call->deaths) + " deaths of a worker; the last: " + what.message;
       settle(*call, error(std::move(what)));
     } else {
       put_back(*call, port, slot);
@@ -116,11 +124,13 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
 }
 
 void pool_core::open_next(host::lane_port& port) {
-  const std::uint64_t closed = supervisor_lanes_[port.index].words.closed.load(std::memory_order_acquire);  // SYNC closed
+  const std::uint64_t closed =
+      supervisor_lanes_[port.index].words.closed.load(std::memory_order_acquire);  // SYNC closed
   const std::uint64_t calls = options_.recycle.calls;
   if (calls != 0) {
     const auto spread = static_cast<double>(calls) * options_.recycle.jitter;
-    std::uniform_real_distribution<double> around(static_cast<double>(calls) - spread, static_cast<double>(calls) + spread);
+    std::uniform_real_distribution<double> around(static_cast<double>(calls) - spread,
+                                                  static_cast<double>(calls) + spread);
     port.calls_until_retire = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(around(jitter_)));
   }
   port.lane.open(closed + 1);
@@ -130,7 +140,8 @@ void pool_core::lane_became_ready(host::lane_port& port) {
   port.ready = true;
   port.ready_seen.store(true, std::memory_order_relaxed);  // relaxed: a hint
   port.lane.accept_ready();
-  if (options_.on_event) [[unlikely]] emit(event_kind::worker_started, nullptr, &port);
+  if (options_.on_event) [[unlikely]]
+    emit(event_kind::worker_started, nullptr, &port);
 }
 
 // The call has not run: it goes to the front of the queue, with its arguments copied back out of the lane.
@@ -140,7 +151,8 @@ void pool_core::put_back(call_state& call, host::lane_port& port, unsigned slot)
     return;
   }
   if (call.deaths >= deaths_to_quarantine) {  // some of them after it was taken back
-    settle(call, error(base_failure(call, errc::quarantined, "it was next in line at " + std::to_string(call.deaths) + " deaths of a worker")));
+    settle(call, error(base_failure(call, errc::quarantined,
+                                    "it was next in line at " + std::to_string(call.deaths) + " deaths of a worker")));
     return;
   }
   const shm::request_header& header = port.lane.header(slot);
@@ -148,7 +160,8 @@ void pool_core::put_back(call_state& call, host::lane_port& port, unsigned slot)
   call.kept.capacity = header.length;
   call.kept.used = {0, header.length};
   call.kept.storage.reset(new std::byte[header.length + 1]);
-  const std::byte* const from = (header.flags & shm::request_flags::in_arena) != 0 ? port.lane.request().arena : header.payload;
+  const std::byte* const from =
+      (header.flags & shm::request_flags::in_arena) != 0 ? port.lane.request().arena : header.payload;
   std::memcpy(call.kept.storage.get(), from + header.offset, header.length);
   ++figures_.moved;
   queue_.push_front(host::call_ptr::share(&call));
@@ -174,7 +187,8 @@ void pool_core::count_death(const host::lane_port& port, const shm::verdict& ver
 // ---- the end of everything -----------------------------------------------------------------------------------------
 
 error pool_core::lost_error() const {
-  return error(errc::supervisor_lost, "the pool's supervisor process (pid " + std::to_string(processes_.supervisor_pid) +
+  return error(errc::supervisor_lost, "the pool's supervisor process (pid " +
+                                          std::to_string(processes_.supervisor_pid) +
                                           ") is gone, and its workers with it; build a new pool");
 }
 

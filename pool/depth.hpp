@@ -1,5 +1,6 @@
 #pragma once
-// How long a task is expected to run, learned from how long it ran; and from that, whether one more call may be posted to a
+// How long a task is expected to run, learned from how long it ran; and from that, whether one more call may be
+// posted to a
 // worker that already has some. Pure, but for the estimates it keeps. Under the pool's lock.
 
 #include <algorithm>
@@ -41,7 +42,8 @@ struct depth_rule {
   unsigned maximum;         ///< calls in one lane
   std::uint64_t window_ns;  ///< of expected work, after which nothing more is posted ahead
 
-  /// One call ahead hides the time that a finished worker waits for its next, and costs nothing as long as the wait can be
+  /// One call ahead hides the time that a finished worker waits for its next, and costs nothing as long as the wait
+  /// can be
   /// taken back; behind a run that is longer than this, that time is no longer worth hiding.
   static constexpr std::uint64_t hide_gap_below_ns = 5'000'000;
 

@@ -1,3 +1,5 @@
+// The page that a fork wipes: see fork_guard.hpp.
+
 #include "pool/fork_guard.hpp"
 
 #include <sys/mman.h>

@@ -11,7 +11,8 @@ bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
   const auto stays = shared_from_this();  // the pool may be destroyed while we wait
   waiter self;
   if (options_.inline_lane.where == inline_options::position::none) {
-    return sleep_or_collect(self, &call, [&call] { return call.settled(); }, until_ns);
+    return sleep_or_collect(
+        self, &call, [&call] { return call.settled(); }, until_ns);
   }
   const auto work_or_settled = [&] {
     const lock_type look(lock_);
@@ -69,7 +70,8 @@ void pool_core::abort(call_state& call) noexcept {
       shm::ring(call.abort_bell);
       break;
     case call_place::claimed:  // being written by another thread, which looks at abort_wanted before it posts
-    case call_place::settled: break;
+    case call_place::settled:
+      break;
   }
 }
 
@@ -112,7 +114,8 @@ namespace {
 
 // In a forked child nothing will ever settle this copy of the call, and no lock of the pool may be touched.
 void settle_in_child(call_state& call) {
-  call.problem = error(errc::pool_closed, "this pool belongs to the process that built it, of which this one is a forked child");
+  call.problem =
+      error(errc::pool_closed, "this pool belongs to the process that built it, of which this one is a forked child");
   call.phase.store(static_cast<std::uint32_t>(call_phase::settled), std::memory_order_release);  // SYNC settled
 }
 
@@ -140,12 +143,14 @@ void release_in_place(call_state& call) noexcept {
   if (call.in_place && call.owner->in_owner()) call.owner->release_in_place(call);
 }
 
-std::uint64_t deadline_after(std::chrono::nanoseconds time) noexcept { return base::saturating_add(base::now_ns(), base::to_ns(time)); }
+std::uint64_t deadline_after(std::chrono::nanoseconds time) noexcept {
+  return base::saturating_add(base::now_ns(), base::to_ns(time));
+}
 
 void stop_trigger::operator()() const noexcept { abort_call(*call); }
 
-void submit(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments, const call_options& options,
-            when_full full) {
+void submit(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments,
+            const call_options& options, when_full full) {
   if (!core.in_owner()) return settle_in_child(call);
   core.submit(call, task, arguments, options, full);
 }

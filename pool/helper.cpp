@@ -1,4 +1,5 @@
-// The helper thread: one a pool, started when it is first needed. It runs callbacks, collects while callbacks or queued calls
+// The helper thread: one a pool, started when it is first needed. It runs callbacks, collects while callbacks or
+// queued calls
 // wait and nobody else collects, and looks now and then after calls that were posted behind others.
 
 #include <pthread.h>
@@ -15,7 +16,8 @@ namespace {
 constexpr std::uint64_t watch_interval_ns = 1'000'000;
 constexpr unsigned watches_in_vain = 10;
 
-/// While the program's own threads collect, in turn, the helper looks this often whether they still do: so none of them has
+/// While the program's own threads collect, in turn, the helper looks this often whether they still do: so none of
+/// them has
 /// to wake it whenever it leaves.
 constexpr std::uint64_t stand_by_ns = 100'000;
 
@@ -56,8 +58,9 @@ bool pool_core::others_wait() const noexcept {
 pool_core::helper_duty pool_core::duty_now() const noexcept {
   if (callbacks_pending_ != 0 || !queue_.empty() || !waiting_.empty()) return helper_duty::collect;
   if (!inline_queue_.empty()) return helper_duty::watch;
-  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->in_flight_count() > 1; }) ? helper_duty::watch
-                                                                                                               : helper_duty::none;
+  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->in_flight_count() > 1; })
+             ? helper_duty::watch
+             : helper_duty::none;
 }
 
 void pool_core::helper_loop() {
@@ -66,7 +69,8 @@ void pool_core::helper_loop() {
   bool collected = false;
   lock_type held(lock_);
   while (true) {
-    helper_waiter_.word.store(0, std::memory_order_relaxed);  // relaxed: what it stands for is looked at below, under the lock
+    helper_waiter_.word.store(
+        0, std::memory_order_relaxed);  // relaxed: what it stands for is looked at below, under the lock
     if (!callbacks_.empty()) {
       const std::function<void()> callback = std::move(callbacks_.front());
       callbacks_.pop_front();
@@ -90,7 +94,9 @@ void pool_core::helper_loop() {
       continue;
     }
     switch (does) {
-      case helper_duty::none: shm::wait_on(helper_waiter_.word, 0); break;
+      case helper_duty::none:
+        shm::wait_on(helper_waiter_.word, 0);
+        break;
       case helper_duty::watch:
         shm::wait_on(helper_waiter_.word, 0, base::now_ns() + watch_interval_ns);
         if (take_seat()) {  // nobody collects, so nobody waits

@@ -1,5 +1,6 @@
 #pragma once
-// One call of the inline lane: runs a task in this process, on the thread that waits. What the worker's loop is for a worker,
+// One call of the inline lane: runs a task in this process, on the thread that waits. What the worker's loop is for
+// a worker,
 // without any of its protection.
 
 #include <cstddef>
@@ -24,7 +25,9 @@ class inline_call final : public detail::call_context, private detail::reply_por
   void run(const detail::task_record& task);
 
   /// What came of it: bytes of the task's result form, or an exception. Valid until this object goes.
-  [[nodiscard]] detail::payload_view answer() const noexcept { return {form_, {bytes_.get() + used_.offset, used_.length}}; }
+  [[nodiscard]] detail::payload_view answer() const noexcept {
+    return {form_, {bytes_.get() + used_.offset, used_.length}};
+  }
   [[nodiscard]] const std::optional<schema::exception_report>& exception() const noexcept { return exception_; }
 
   detail::reply_port& port() noexcept override { return *this; }

@@ -1,4 +1,5 @@
-// The inline lane: threads that wait for an answer run calls themselves, in this process, where pool_options::inline_lane says so.
+// The inline lane: threads that wait for an answer run calls themselves, in this process, where
+// pool_options::inline_lane says so.
 
 #include "base/clock.hpp"
 #include "pool/core.hpp"
@@ -9,7 +10,8 @@ namespace selvage::detail {
 // Requires: the lock. A call that the inline lane is offered before the workers waits in a queue of its own.
 bool pool_core::inline_lane_takes() const noexcept {
   const inline_options& lane = options_.inline_lane;
-  return lane.where == inline_options::position::first && unsettled_ >= lane.threshold && inline_queue_.size() < lane.batch;
+  return lane.where == inline_options::position::first && unsettled_ >= lane.threshold &&
+         inline_queue_.size() < lane.batch;
 }
 
 // Requires: the lock.

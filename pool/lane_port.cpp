@@ -1,3 +1,5 @@
+// Room in a lane, and what the host keeps of its slots: see lane_port.hpp.
+
 #include "pool/lane_port.hpp"
 
 #include <sys/mman.h>
@@ -20,8 +22,10 @@ shm::host_lane make_lane(const shm::mapping& request, const shm::mapping& respon
 lane_port::lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned lane_index,
                      shm::arena::limits request_arena, shm::fences fences)
     : index(lane_index),
-      request_map(segment.read_write.get(), shm::access::read_write, shape.request_offset(lane_index), shape.request_region_bytes()),
-      response_map(segment.read_only.get(), shm::access::read_only, shape.response_offset(lane_index), shape.response_region_bytes()),
+      request_map(segment.read_write.get(), shm::access::read_write, shape.request_offset(lane_index),
+                  shape.request_region_bytes()),
+      response_map(segment.read_only.get(), shm::access::read_only, shape.response_offset(lane_index),
+                   shape.response_region_bytes()),
       lane(make_lane(request_map, response_map, fences)),
       arena(request_arena),
       event_fd(base::make_eventfd()),
@@ -76,8 +80,8 @@ bool lane_port::grow_arena(std::size_t wanted, std::size_t bound) noexcept {
 void lane_port::reserve_whole_arena() {
   const std::size_t bytes = arena.bytes_maximum();
   if (const int code = shm::reserve(segment_fd_, arena_offset_, bytes); code != 0) {
-    throw error(errc::payload_exhausted, std::string("a fixed arena could not be reserved: ") + std::strerror(code) + "; " +
-                                             shm::shared_memory_figures(bytes));
+    throw error(errc::payload_exhausted, std::string("a fixed arena could not be reserved: ") + std::strerror(code) +
+                                             "; " + shm::shared_memory_figures(bytes));
   }
   arena.grow(bytes);
 }

@@ -1,7 +1,8 @@
 #pragma once
 // One worker's lane as the host holds it: the protocol's host side, the request arena, and which call is in which slot.
 //
-// Called by: pool_core and its parts, always under the pool's lock unless a function says otherwise. Never: decides which lane
+// Called by: pool_core and its parts, always under the pool's lock unless a function says otherwise. Never: decides
+// which lane
 // a call goes to (balancer), what an answer means (settle), or what a death means (deaths).
 
 #include <array>
@@ -9,8 +10,8 @@
 #include <cstdint>
 #include <functional>
 
-#include "base/unique_fd.hpp"
 #include <selvage/detail/call_state.hpp>
+#include "base/unique_fd.hpp"
 #include "shm/arena.hpp"
 #include "shm/lane.hpp"
 #include "shm/segment.hpp"
@@ -21,8 +22,8 @@ using call_ptr = detail::call_ref<detail::call_state>;
 
 /// What the pool keeps of a slot's call. Private: the worker cannot falsify it.
 struct slot_state {
-  call_ptr call;                  ///< null: nobody wants the answer (moved on, or settled already)
-  call_ptr moved;                 ///< taken back on the worker's word that it had not started it: its death counts all the same
+  call_ptr call;   ///< null: nobody wants the answer (moved on, or settled already)
+  call_ptr moved;  ///< taken back on the worker's word that it had not started it: its death counts all the same
   std::uint64_t call_id = 0;
   std::uint64_t sequence = 0;     ///< order of posting in the whole pool
   std::uint64_t estimate_ns = 0;  ///< what the call was expected to take when it was posted
@@ -36,14 +37,14 @@ struct lane_figures {
 /// Why a call could not be posted to a lane just now.
 enum class post_result : std::uint8_t {
   posted,
-  full,        ///< no slot or no arena room until something finishes
-  no_memory,   ///< shared memory could not be reserved although nothing of the arena is in use; errno in reserve_error
+  full,       ///< no slot or no arena room until something finishes
+  no_memory,  ///< shared memory could not be reserved although nothing of the arena is in use; errno in reserve_error
 };
 
 class lane_port {
  public:
-  lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned index, shm::arena::limits request_arena,
-            shm::fences fences);
+  lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned index,
+            shm::arena::limits request_arena, shm::fences fences);
 
   /// Bytes that are ready to be written to a claimed slot.
   struct room {
@@ -60,7 +61,9 @@ class lane_port {
 
   [[nodiscard]] shm::request_view request() const noexcept { return lane.request(); }
   /// Without the slots that views hold: those keep nobody waiting.
-  [[nodiscard]] unsigned in_flight_count() const noexcept { return static_cast<unsigned>(std::popcount(lane.busy())) - views; }
+  [[nodiscard]] unsigned in_flight_count() const noexcept {
+    return static_cast<unsigned>(std::popcount(lane.busy())) - views;
+  }
   /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
   [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }
   /// Removes the slot's bookkeeping; the slot itself goes back by lane.free or stays held for a view.
@@ -69,7 +72,8 @@ class lane_port {
   void reset() noexcept;
   /// Counts the answers that the worker gave to no call, once each.
   void count_forged() noexcept;
-  /// Makes the response bytes [offset, offset + length) safe to read: untouched pages of a full /dev/shm would be SIGBUS.
+  /// Makes the response bytes [offset, offset + length) safe to read: untouched pages of a full /dev/shm would be
+  /// SIGBUS.
   [[nodiscard]] bool readable(std::uint64_t offset, std::uint64_t length) noexcept;
   void abandon() noexcept;
 
@@ -78,22 +82,22 @@ class lane_port {
   shm::host_lane lane;
   shm::arena arena;
   std::array<slot_state, shm::slots_per_lane> slots;
-  base::unique_fd event_fd;            ///< rings a worker that sleeps in its event loop
-  std::uint64_t load_ns = 0;           ///< expected work of what is in flight
+  base::unique_fd event_fd;              ///< rings a worker that sleeps in its event loop
+  std::uint64_t load_ns = 0;             ///< expected work of what is in flight
   std::uint64_t unstarted_since_ns = 0;  ///< since when nothing that is posted was seen started, 0: not looked
   std::uint64_t calls_of_epoch = 0;
   std::uint64_t calls_until_retire = base::never_ns;
-  std::uint64_t view_bytes = 0;        ///< held by trusted views
-  unsigned views = 0;                  ///< slots held by trusted views
-  unsigned writers = 0;                ///< threads writing into claimed slots outside the lock
+  std::uint64_t view_bytes = 0;  ///< held by trusted views
+  unsigned views = 0;            ///< slots held by trusted views
+  unsigned writers = 0;          ///< threads writing into claimed slots outside the lock
   int reserve_error = 0;
-  bool ready = false;                  ///< of the open epoch
-  std::atomic<bool> ready_seen{false}; ///< the same, for looks without the lock
+  bool ready = false;                   ///< of the open epoch
+  std::atomic<bool> ready_seen{false};  ///< the same, for looks without the lock
   bool retiring = false;
-  bool dead = false;                   ///< closed by the supervisor, next epoch not open
-  bool drained = false;                ///< dead, and its calls are settled or moved
-  bool stalled = false;                ///< runs something long: nothing is posted behind it
-  bool failed = false;                 ///< no worker will come
+  bool dead = false;     ///< closed by the supervisor, next epoch not open
+  bool drained = false;  ///< dead, and its calls are settled or moved
+  bool stalled = false;  ///< runs something long: nothing is posted behind it
+  bool failed = false;   ///< no worker will come
   lane_figures figures;
 
  private:

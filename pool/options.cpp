@@ -31,16 +31,20 @@ unsigned usable_cores() noexcept {
 
 void check_arena(const pool_options& it) {
   const auto whole_pages = [](bytes size) { return size.count % shm::page_bytes == 0; };
-  require(it.arena.maximum.count >= shm::page_bytes && whole_pages(it.arena.maximum), "arena.maximum", "must be a multiple of 4 KiB and not 0");
+  require(it.arena.maximum.count >= shm::page_bytes && whole_pages(it.arena.maximum), "arena.maximum",
+          "must be a multiple of 4 KiB and not 0");
   require(it.arena.maximum <= 1024_GiB, "arena.maximum", "must be at most 1 TiB");
-  require(!it.arena.growable || (it.arena.initial.count != 0 && whole_pages(it.arena.initial)), "arena.initial", "must be a multiple of 4 KiB and not 0");
+  require(!it.arena.growable || (it.arena.initial.count != 0 && whole_pages(it.arena.initial)), "arena.initial",
+          "must be a multiple of 4 KiB and not 0");
   require(!it.arena.growable || it.arena.initial <= it.arena.maximum, "arena.initial", "must not exceed arena.maximum");
   require(it.payload_cap <= it.arena.maximum, "payload_cap", "must not exceed arena.maximum");
 }
 
 void check_times(const pool_options& it) {
   using std::chrono::nanoseconds;
-  const auto not_negative = [](nanoseconds time, std::string_view field) { require(time.count() >= 0, field, "must not be negative"); };
+  const auto not_negative = [](nanoseconds time, std::string_view field) {
+    require(time.count() >= 0, field, "must not be negative");
+  };
   not_negative(it.timeout, "timeout");
   not_negative(it.grace, "grace");
   not_negative(it.spin.host, "spin.host");
@@ -51,7 +55,8 @@ void check_times(const pool_options& it) {
   require(it.spin.worker <= std::chrono::seconds(1), "spin.worker", "must be at most a second");
   require(it.recycle.jitter >= 0 && it.recycle.jitter < 1, "recycle.jitter", "must be in [0, 1)");
   require(it.restart.budget >= 1, "restart.budget", "must be at least 1");
-  require(it.restart.backoff.count() > 0 && it.restart.backoff <= it.restart.backoff_limit, "restart.backoff", "must be above 0 and not exceed restart.backoff_limit");
+  require(it.restart.backoff.count() > 0 && it.restart.backoff <= it.restart.backoff_limit, "restart.backoff",
+          "must be above 0 and not exceed restart.backoff_limit");
   require(it.restart.start_timeout.count() > 0, "restart.start_timeout", "must be above 0");
 }
 
@@ -71,17 +76,21 @@ pool_options checked(pool_options given, std::size_t tasks) {
   check_times(given);
   require(given.inline_lane.where <= inline_options::position::last, "inline_lane.where", "is none of the positions");
   require(given.inline_lane.batch >= 1, "inline_lane.batch", "must be at least 1");
-  for (const int fd : given.inherit) require(fd >= 0 && ::fcntl(fd, F_GETFD) != -1, "inherit", fmt::format("{} is not an open descriptor", fd));
+  for (const int fd : given.inherit)
+    require(fd >= 0 && ::fcntl(fd, F_GETFD) != -1, "inherit", fmt::format("{} is not an open descriptor", fd));
   if (given.payload_cap.count == 0) given.payload_cap = {given.arena.maximum.count / 8};
   return given;
 }
 
 shm::geometry geometry_of(const pool_options& options) noexcept {
-  return {.lanes = options.workers, .request_arena_bytes = options.arena.maximum.count, .response_arena_bytes = options.arena.maximum.count};
+  return {.lanes = options.workers,
+          .request_arena_bytes = options.arena.maximum.count,
+          .response_arena_bytes = options.arena.maximum.count};
 }
 
 shm::arena::limits arena_limits(const pool_options& options) noexcept {
-  return {.initial = options.arena.growable ? options.arena.initial.count : options.arena.maximum.count, .maximum = options.arena.maximum.count};
+  return {.initial = options.arena.growable ? options.arena.initial.count : options.arena.maximum.count,
+          .maximum = options.arena.maximum.count};
 }
 
 }  // namespace selvage::host

@@ -10,7 +10,8 @@
 
 namespace selvage::host {
 
-/// Returns the options with every 0 that means "choose" replaced. Errors: selvage::error invalid_options, naming the field;
+/// Returns the options with every 0 that means "choose" replaced. Errors: selvage::error invalid_options, naming the
+/// field;
 /// too_many_tasks.
 [[nodiscard]] pool_options checked(pool_options given, std::size_t tasks);
 

@@ -42,8 +42,8 @@ std::uint64_t first_of(std::chrono::nanoseconds a, std::chrono::nanoseconds b, s
 
 // ---- entry points --------------------------------------------------------------------------------------------------
 
-void pool_core::submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options,
-                       when_full full) {
+void pool_core::submit(call_state& call, const task_record& task, const payload_source& given,
+                       const call_options& options, when_full full) {
   prepare(call, task, options);
   payload_source arguments = given;
   auto refused = admit(call, task, arguments);
@@ -89,7 +89,8 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
 void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
                              const call_options& options, std::function<void()> launch) {
   prepare(call, task, options);
-  const bool known = index_.find(task).has_value();  // if it is, the pool keeps the record for as long as the call may wait
+  const bool known =
+      index_.find(task).has_value();  // if it is, the pool keeps the record for as long as the call may wait
   {
     const lock_type held(lock_);
     ++unsettled_;
@@ -99,7 +100,8 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
     waiting_.emplace(&call, host::call_ptr::share(&call));
   }
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
-  // Call and pool are kept alive by the closure, for an input may be another pool's; the last one to be settled launches it.
+  // Call and pool are kept alive by the closure, for an input may be another pool's; the last one to be settled
+  // launches it.
   auto left = std::make_shared<std::atomic<std::size_t>>(inputs.size());
   struct waiting_call {
     std::shared_ptr<pool_core> pool;
@@ -108,7 +110,7 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
   };
   auto shared = std::make_shared<waiting_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
   for (call_state* const input : inputs) {
-    // SYNC inputs: the last decrement acquires what the settling of every other input released
+    // The last decrement acquires what the settling of every other input released
     notify_when_settled(*input, [left, shared] {
       if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) shared->launch();
     });
@@ -127,7 +129,8 @@ void pool_core::resume_waiting(call_state& call, const task_record& task, const 
     return;
   }
   if (!queue_.empty() || !post_somewhere(call, arguments, held)) {
-    if (!call.settled()) enqueue(call, arguments, queue_, held);  // it was admitted when it was called: the bound does not refuse it now
+    if (!call.settled())
+      enqueue(call, arguments, queue_, held);  // it was admitted when it was called: the bound does not refuse it now
   }
   if (call.settled()) interrupt_collector();
 }
@@ -147,7 +150,8 @@ void pool_core::prepare(call_state& call, const task_record& task, const call_op
   call.grace_ns = first_of(options.grace, task.options.grace, options_.grace);
 }
 
-// The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap is encoded
+// The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap
+// is encoded
 // here first, into private memory, so that nothing is reserved for a payload that will be refused.
 std::optional<error> pool_core::admit(call_state& call, const task_record& task, payload_source& arguments) {
   const auto found = index_.find(task);
@@ -160,8 +164,9 @@ std::optional<error> pool_core::admit(call_state& call, const task_record& task,
     size = call.kept.used.length;
   }
   if (size <= payload_cap_) return std::nullopt;
-  return error(base_failure(call, errc::payload_too_large, "the arguments take " + std::to_string(size) + " bytes, the cap is " +
-                                                               std::to_string(payload_cap_) + " (pool_options::payload_cap)"));
+  return error(base_failure(call, errc::payload_too_large,
+                            "the arguments take " + std::to_string(size) + " bytes, the cap is " +
+                                std::to_string(payload_cap_) + " (pool_options::payload_cap)"));
 }
 
 // ---- into a lane ---------------------------------------------------------------------------------------------------
@@ -182,14 +187,18 @@ bool pool_core::post_somewhere(call_state& call, const payload_source& arguments
     loads_[*chosen].usable = false;
   }
   // It waits where another lane has memory enough, only not just now.
-  const auto may_hold_it = [&](const auto& port) { return !port->failed && port->arena.bytes_reserved() >= arguments.bound; };
+  const auto may_hold_it = [&](const auto& port) {
+    return !port->failed && port->arena.bytes_reserved() >= arguments.bound;
+  };
   if (no_memory == 0 || std::any_of(lanes_.begin(), lanes_.end(), may_hold_it)) return false;
-  settle(call, error(base_failure(call, errc::payload_exhausted, std::string("no shared memory for the arguments: ") + std::strerror(no_memory) +
-                                                                     "; " + shm::shared_memory_figures(arguments.bound))));
+  settle(call, error(base_failure(call, errc::payload_exhausted,
+                                  std::string("no shared memory for the arguments: ") + std::strerror(no_memory) +
+                                      "; " + shm::shared_memory_figures(arguments.bound))));
   return false;
 }
 
-host::post_result pool_core::post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held) {
+host::post_result pool_core::post_to(host::lane_port& port, call_state& call, const payload_source& arguments,
+                                     lock_type& held) {
   host::lane_port::room room;
   if (const auto result = port.make_room(arguments.bound, room); result != host::post_result::posted) return result;
   extent used;
@@ -218,7 +227,8 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
     return host::post_result::full;
   }
   if (room.in_arena) port.arena.trim(room.slot, room.offset + used.offset, used.length);
-  fill_header(port, room.slot, call, arguments.form, room.in_arena, (room.in_arena ? room.offset : 0) + used.offset, used.length);
+  fill_header(port, room.slot, call, arguments.form, room.in_arena, (room.in_arena ? room.offset : 0) + used.offset,
+              used.length);
   publish(port, room.slot, call);
   return host::post_result::posted;
 }
@@ -240,7 +250,8 @@ std::optional<error> pool_core::withdrawn(const call_state& call) const {
 }
 
 error pool_core::unknown_error(const call_state& call) const {
-  return error(base_failure(call, errc::unknown_task, "the pool was built without this task: name it in the pool's constructor"));
+  return error(base_failure(call, errc::unknown_task,
+                            "the pool was built without this task: name it in the pool's constructor"));
 }
 
 error pool_core::closed_error(const call_state& call) const {
@@ -258,7 +269,8 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   header.task = call.task_index;
   header.form = static_cast<std::uint8_t>(form);
   header.flags = static_cast<std::uint8_t>(port.lane.base_flags(slot) | (in_arena ? shm::request_flags::in_arena : 0));
-  header.grace_us = limit == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(call.grace_ns / 1000, UINT32_MAX));
+  header.grace_us =
+      limit == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(call.grace_ns / 1000, UINT32_MAX));
   header.offset = offset;
   header.length = length;
 }
@@ -283,13 +295,15 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
   port.load_ns += estimate;
   ++port.figures.posted;
   ++figures_.posted;
-  if (options_.on_event) [[unlikely]] emit(event_kind::call_posted, &call, &port);
+  if (options_.on_event) [[unlikely]]
+    emit(event_kind::call_posted, &call, &port);
   call.kept = {};
   port.lane.publish(slot);
   wake(port);
   const shm::request_header& header = port.lane.header(slot);
   if (const std::uint64_t limit = header.limit_ns.load(std::memory_order_relaxed); limit != 0) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // SYNC next_look: `posted`, then this look; against the supervisor
+    std::atomic_thread_fence(
+        std::memory_order_seq_cst);  // SYNC next_look: `posted`, then this look; against the supervisor
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed), limit);
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
@@ -323,7 +337,8 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
   if (call.id == 0) call.id = next_call_id_++;
   queue.push_back(host::call_ptr::share(&call));
   need_helper(&queue == &queue_ ? helper_duty::collect : helper_duty::watch);
-  if (outside && &queue == &queue_) pump_queue(held);  // lanes may have become idle meanwhile, and will not say so again
+  if (outside && &queue == &queue_)
+    pump_queue(held);  // lanes may have become idle meanwhile, and will not say so again
 }
 
 void pool_core::pump_queue(lock_type& held) {

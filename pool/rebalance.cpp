@@ -1,6 +1,7 @@
 // Calls taken back from busy workers for idle ones: what was posted ahead on a guess that proved wrong.
 //
-// Never: takes back a call that has started (the protocol of host_lane::recall decides), or moves anything while no worker is idle.
+// Never: takes back a call that has started (the protocol of host_lane::recall decides), or moves anything while no
+// worker is idle.
 
 #include <algorithm>
 
@@ -30,7 +31,8 @@ std::uint64_t running_since(const host::lane_port& port, std::uint64_t started, 
 // Requires: the seat. Sets look_again_ns_. Returns: a call was taken back.
 bool pool_core::rebalance(lock_type& held) {
   look_again_ns_ = base::never_ns;
-  const bool idle = std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->usable() && port->in_flight_count() == 0; });
+  const bool idle = std::any_of(lanes_.begin(), lanes_.end(),
+                                [](const auto& port) { return port->usable() && port->in_flight_count() == 0; });
   if (!idle || !queue_.empty()) return false;
   const std::uint64_t patience = std::min(balancer_.depth().window_ns / 2, longest_patience_ns);
   std::uint64_t now = 0;
@@ -56,13 +58,15 @@ bool pool_core::rebalance(lock_type& held) {
   return moved;
 }
 
-// Everything that waits behind a long run goes to the front of the queue; the balancer spreads it. Nothing is posted behind
+// Everything that waits behind a long run goes to the front of the queue; the balancer spreads it. Nothing is posted
+// behind
 // that run until it is over.
 bool pool_core::take_back(host::lane_port& port, std::uint64_t waiting) {
   port.stalled = true;
   std::vector<std::pair<std::uint64_t, unsigned>> newest_first;
   shm::for_each_from(waiting, 0, [&](unsigned slot) {
-    if (port.slots[slot].call && !port.slots[slot].recall_asked) newest_first.emplace_back(port.slots[slot].sequence, slot);
+    if (port.slots[slot].call && !port.slots[slot].recall_asked)
+      newest_first.emplace_back(port.slots[slot].sequence, slot);
   });
   std::sort(newest_first.rbegin(), newest_first.rend());
   bool moved = false;

@@ -4,8 +4,8 @@
 #include <cstring>
 
 #include "base/clock.hpp"
-#include "pool/core.hpp"
 #include "pool/answer.hpp"
+#include "pool/core.hpp"
 #include "schema/describe_exception.hpp"
 #include "schema/exception_report.hpp"
 
@@ -47,31 +47,44 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
   if (told.in_arena) wake(port);  // it may wait for arena room
 }
 
-void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told, lock_type& held) {
+void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
+                              lock_type& held) {
   switch (told.status) {
     case shm::response_status::payload_too_large:
-      settle(call, error(base_failure(call, errc::payload_too_large, "the result takes " + std::to_string(told.length) + " bytes, the cap is " +
-                                                                         std::to_string(payload_cap_) + " (pool_options::payload_cap)")));
+      settle(call, error(base_failure(call, errc::payload_too_large,
+                                      "the result takes " + std::to_string(told.length) + " bytes, the cap is " +
+                                          std::to_string(payload_cap_) + " (pool_options::payload_cap)")));
       return;
     case shm::response_status::payload_exhausted:
-      settle(call, error(base_failure(call, errc::payload_exhausted, "no shared memory for the result: " + shm::shared_memory_figures(told.length))));
+      settle(call, error(base_failure(call, errc::payload_exhausted,
+                                      "no shared memory for the result: " + shm::shared_memory_figures(told.length))));
       return;
     case shm::response_status::out_of_memory:
       if (options_.memory.count != 0) retire(port);  // what it leaked must not count against the next call
-      settle(call, error(base_failure(call, errc::out_of_memory, options_.memory.count == 0
-                                          ? "an allocation failed in the worker (std::bad_alloc)"
-                                          : "an allocation failed in the worker, whose limit is " + std::to_string(options_.memory.count) +
-                                                " bytes (pool_options::memory)")));
+      settle(call,
+             error(base_failure(call, errc::out_of_memory,
+                                options_.memory.count == 0
+                                    ? "an allocation failed in the worker (std::bad_alloc)"
+                                    : "an allocation failed in the worker, whose limit is " +
+                                          std::to_string(options_.memory.count) + " bytes (pool_options::memory)")));
       return;
     case shm::response_status::ok:
-    case shm::response_status::exception: break;
-    default: answer_is_bad(port, call, "its status is none"); return;
+    case shm::response_status::exception:
+      break;
+    default:
+      answer_is_bad(port, call, "its status is none");
+      return;
   }
   // What is to be said of an exception is not the task's result: the cap is not for it.
-  const std::uint64_t cap = told.status == shm::response_status::exception ? std::max<std::uint64_t>(payload_cap_, schema::report_bytes) : payload_cap_;
-  if (const char* const fault = host::place_fault(told, shape_.response_arena_bytes, cap)) return answer_is_bad(port, call, fault);
-  if (told.in_arena && !port.readable(told.offset, told.length)) return answer_is_bad(port, call, "its payload is in memory that cannot be had");
-  const std::byte* const from = told.in_arena ? port.lane.response_arena() + told.offset : port.lane.response(slot).payload + told.offset;
+  const std::uint64_t cap = told.status == shm::response_status::exception
+                                ? std::max<std::uint64_t>(payload_cap_, schema::report_bytes)
+                                : payload_cap_;
+  if (const char* const fault = host::place_fault(told, shape_.response_arena_bytes, cap))
+    return answer_is_bad(port, call, fault);
+  if (told.in_arena && !port.readable(told.offset, told.length))
+    return answer_is_bad(port, call, "its payload is in memory that cannot be had");
+  const std::byte* const from =
+      told.in_arena ? port.lane.response_arena() + told.offset : port.lane.response(slot).payload + told.offset;
   const payload_view answer{told.form, {from, static_cast<std::size_t>(told.length)}};
   if (told.status == shm::response_status::exception) return accept_exception(port, call, answer);
   estimates_.learn(call.task_index, told.service_ns);
@@ -79,9 +92,11 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
   if (call.settled() && !call.problem) figures_.time(call.task_index, told.service_ns);
 }
 
-void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena, lock_type& held) {
+void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
+                             lock_type& held) {
   // A view pins its bytes and its slot: at most half of an arena's and of a lane's; the rest is copied.
-  const bool room = port.views < shm::slots_per_lane / 2 && port.view_bytes + answer.bytes.size() <= shape_.response_arena_bytes / 2;
+  const bool room =
+      port.views < shm::slots_per_lane / 2 && port.view_bytes + answer.bytes.size() <= shape_.response_arena_bytes / 2;
   if (in_arena && !answer.bytes.empty() && room && call.keep_in_place(answer)) {
     port.view_bytes += answer.bytes.size();
     ++port.views;
@@ -102,7 +117,9 @@ void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& c
   } catch (const std::bad_alloc&) {
     fault = {};
     if (outside) held.lock();
-    settle(call, error(base_failure(call, errc::out_of_memory, "no memory in the host for a result of " + std::to_string(answer.bytes.size()) + " bytes")));
+    settle(call, error(base_failure(
+                     call, errc::out_of_memory,
+                     "no memory in the host for a result of " + std::to_string(answer.bytes.size()) + " bytes")));
     return;
   }
   if (outside) held.lock();
@@ -116,7 +133,8 @@ void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& c
 
 void pool_core::accept_exception(host::lane_port& port, call_state& call, payload_view answer) {
   if (answer.bytes.empty()) {
-    return settle(call, error(base_failure(call, errc::task_failed, "the task threw, and there was no shared memory for what it threw")));
+    return settle(call, error(base_failure(call, errc::task_failed,
+                                           "the task threw, and there was no shared memory for what it threw")));
   }
   private_bytes copy;
   copy.assign(answer.bytes);
@@ -158,7 +176,8 @@ void pool_core::settle(call_state& call, std::optional<error> problem) {
     ++figures_.failed;  // a task that the pool does not know has no row
   }
   std::function<void()> callback = std::move(call.on_settled);
-  if (options_.on_event) [[unlikely]] emit(event_kind::call_settled, &call, nullptr);
+  if (options_.on_event) [[unlikely]]
+    emit(event_kind::call_settled, &call, nullptr);
   waiter* const sleeper = call.sleeper;
   call.phase.store(static_cast<std::uint32_t>(call_phase::settled), std::memory_order_release);  // SYNC settled
   if (sleeper != nullptr) summon(*sleeper);
@@ -185,7 +204,9 @@ failure pool_core::base_failure(const call_state& call, errc code, std::string m
   return what;
 }
 
-std::string pool_core::task_name(const call_state& call) const { return call.task == nullptr ? std::string() : call.task->name; }
+std::string pool_core::task_name(const call_state& call) const {
+  return call.task == nullptr ? std::string() : call.task->name;
+}
 
 error bad_response(const call_state& call, std::string what) {
   failure it;

@@ -10,7 +10,9 @@
 
 namespace selvage {
 
-std::uint64_t service_histogram::count() const noexcept { return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0}); }
+std::uint64_t service_histogram::count() const noexcept {
+  return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
+}
 
 std::chrono::nanoseconds service_histogram::quantile(double q) const noexcept {
   const std::uint64_t all = count();

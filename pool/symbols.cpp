@@ -15,19 +15,23 @@ namespace {
 
 std::string demangled(const char* name) {
   int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status), &std::free);
+  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status),
+                                                         &std::free);
   return status == 0 && text ? text.get() : name;
 }
 
 // A return address is behind its call: one back is inside it. The innermost frame is the instruction itself.
 std::string one_frame(std::uint64_t address, bool innermost) {
   Dl_info info{};
-  const auto* const inside = reinterpret_cast<const void*>(innermost || address == 0 ? address : address - 1);  // NOLINT: only looked up
+  const auto* const inside =
+      reinterpret_cast<const void*>(innermost || address == 0 ? address : address - 1);  // NOLINT: only looked up
   if (::dladdr(inside, &info) == 0 || info.dli_fname == nullptr) return fmt::format("{:#x}", address);
   if (info.dli_sname == nullptr) {
-    return fmt::format("{:#x} ({} + {:#x})", address, info.dli_fname, address - reinterpret_cast<std::uint64_t>(info.dli_fbase));
+    return fmt::format("{:#x} ({} + {:#x})", address, info.dli_fname,
+                       address - reinterpret_cast<std::uint64_t>(info.dli_fbase));
   }
-  return fmt::format("{} + {:#x} ({})", demangled(info.dli_sname), address - reinterpret_cast<std::uint64_t>(info.dli_saddr), info.dli_fname);
+  return fmt::format("{} + {:#x} ({})", demangled(info.dli_sname),
+                     address - reinterpret_cast<std::uint64_t>(info.dli_saddr), info.dli_fname);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #pragma once
-// From a task to its row in the workers' task table: an immutable hash table over the addresses of the task records, half
+// From a task to its row in the workers' task table: an immutable hash table over the addresses of the task records,
+// half
 // empty, so that a call finds its task in one or two loads.
 
 #include <bit>
@@ -16,7 +17,8 @@ namespace selvage::host {
 class task_index {
  public:
   explicit task_index(std::span<const std::shared_ptr<const detail::task_record>> tasks)
-      : shift_(64 - std::countr_zero(std::bit_ceil(2 * tasks.size() + 2))), cells_(std::bit_ceil(2 * tasks.size() + 2)) {
+      : shift_(64 - std::countr_zero(std::bit_ceil(2 * tasks.size() + 2))),
+        cells_(std::bit_ceil(2 * tasks.size() + 2)) {
     for (std::size_t i = 0; i < tasks.size(); ++i) {
       std::size_t at = home(tasks[i].get());
       while (cells_[at].record != nullptr && cells_[at].record != tasks[i].get()) at = (at + 1) & (cells_.size() - 1);

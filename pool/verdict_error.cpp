@@ -49,7 +49,9 @@ bool take_exit(failure& what, const shm::verdict& verdict, const shm::crash_reco
   what.exit_status = verdict.exit_status;
   const auto kind = static_cast<shm::crash_kind>(record.kind.load(std::memory_order_acquire));  // SYNC crash
   const bool told = kind != shm::crash_kind::none && record.epoch == verdict.epoch;
-  const char* const how = told && kind == shm::crash_kind::exit ? "exit" : told && kind == shm::crash_kind::quick_exit ? "quick_exit" : "_exit";
+  const char* const how = told && kind == shm::crash_kind::exit         ? "exit"
+                          : told && kind == shm::crash_kind::quick_exit ? "quick_exit"
+                                                                        : "_exit";
   what.message = fmt::format("the task ended its process by {}({})", how, verdict.exit_status);
   return kind == shm::crash_kind::none || told;
 }
@@ -60,29 +62,36 @@ std::string stderr_of(const shm::verdict& verdict) {
   return {verdict.stderr_tail, std::min<std::size_t>(verdict.stderr_length, shm::stderr_tail_bytes)};
 }
 
-bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record, std::uint64_t call_id) {
+bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record,
+                    std::uint64_t call_id) {
   take_usage(what, verdict);
   const bool named = verdict.call_id == call_id;
   switch (static_cast<shm::verdict_reason>(verdict.reason)) {
-    case shm::verdict_reason::signalled: return take_crash(what, verdict, record);
+    case shm::verdict_reason::signalled:
+      return take_crash(what, verdict, record);
     case shm::verdict_reason::timed_out:
       what.code = named ? errc::timed_out : errc::crashed;
-      what.message = named ? "it ran over its time limit and its worker was killed"
-                           : fmt::format("its worker was killed because call {}, which ran beside it, was over its time limit", verdict.call_id);
+      what.message =
+          named ? "it ran over its time limit and its worker was killed"
+                : fmt::format("its worker was killed because call {}, which ran beside it, was over its time limit",
+                              verdict.call_id);
       return true;
     case shm::verdict_reason::aborted:
       what.code = named ? errc::aborted : errc::crashed;
       what.message = named ? "it was still running when the grace after its abort was over, and its worker was killed"
-                           : fmt::format("its worker was killed because call {}, which ran beside it, was aborted", verdict.call_id);
+                           : fmt::format("its worker was killed because call {}, which ran beside it, was aborted",
+                                         verdict.call_id);
       return true;
     case shm::verdict_reason::shut_down:
       what.code = errc::pool_closed;
       what.message = "the pool was shut down while it ran";
       return true;
     case shm::verdict_reason::exited:
-    case shm::verdict_reason::recycled: return take_exit(what, verdict, record);
+    case shm::verdict_reason::recycled:
+      return take_exit(what, verdict, record);
     case shm::verdict_reason::start_timeout:
-    case shm::verdict_reason::none: break;
+    case shm::verdict_reason::none:
+      break;
   }
   return true;
 }
@@ -107,9 +116,15 @@ std::string describe_start_failure(const shm::verdict& last) {
     how = fmt::format("the last one could not be started: {}", ::strerrordesc_np(static_cast<int>(last.error)));
   } else {
     switch (static_cast<shm::verdict_reason>(last.reason)) {
-      case shm::verdict_reason::signalled: how = "the last one died of " + signal_text(last.signal); break;
-      case shm::verdict_reason::start_timeout: how = "the last one was not ready in time (restart_options::start_timeout)"; break;
-      default: how = fmt::format("the last one ended with status {}", last.exit_status); break;
+      case shm::verdict_reason::signalled:
+        how = "the last one died of " + signal_text(last.signal);
+        break;
+      case shm::verdict_reason::start_timeout:
+        how = "the last one was not ready in time (restart_options::start_timeout)";
+        break;
+      default:
+        how = fmt::format("the last one ended with status {}", last.exit_status);
+        break;
     }
   }
   std::string text = "workers die before they are ready, oftener than the restart budget allows; " + how;
@@ -119,21 +134,39 @@ std::string describe_start_failure(const shm::verdict& last) {
 
 void count(restart_stats& restarts, const shm::verdict& verdict) noexcept {
   switch (static_cast<shm::verdict_reason>(verdict.reason)) {
-    case shm::verdict_reason::signalled: ++restarts.crashed; return;
-    case shm::verdict_reason::exited: ++restarts.exited; return;
-    case shm::verdict_reason::timed_out: ++restarts.timed_out; return;
-    case shm::verdict_reason::aborted: ++restarts.aborted; return;
-    case shm::verdict_reason::start_timeout: ++restarts.failed_starts; return;
+    case shm::verdict_reason::signalled:
+      ++restarts.crashed;
+      return;
+    case shm::verdict_reason::exited:
+      ++restarts.exited;
+      return;
+    case shm::verdict_reason::timed_out:
+      ++restarts.timed_out;
+      return;
+    case shm::verdict_reason::aborted:
+      ++restarts.aborted;
+      return;
+    case shm::verdict_reason::start_timeout:
+      ++restarts.failed_starts;
+      return;
     case shm::verdict_reason::recycled:
       switch (static_cast<shm::recycle_reason>(verdict.recycle)) {
-        case shm::recycle_reason::calls: ++restarts.recycled_calls; return;
-        case shm::recycle_reason::resident: ++restarts.recycled_resident; return;
-        case shm::recycle_reason::age: ++restarts.recycled_age; return;
-        case shm::recycle_reason::none: return;
+        case shm::recycle_reason::calls:
+          ++restarts.recycled_calls;
+          return;
+        case shm::recycle_reason::resident:
+          ++restarts.recycled_resident;
+          return;
+        case shm::recycle_reason::age:
+          ++restarts.recycled_age;
+          return;
+        case shm::recycle_reason::none:
+          return;
       }
       return;
     case shm::verdict_reason::shut_down:
-    case shm::verdict_reason::none: return;
+    case shm::verdict_reason::none:
+      return;
   }
 }
 

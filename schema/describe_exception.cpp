@@ -38,7 +38,8 @@ layer peel(const std::exception_ptr& problem) {
   } catch (const std::exception& known) {
     found.type = type_of_current_exception();
     if (const char* const text = known.what()) found.what = std::string_view(text).substr(0, longest_what);
-    if (const auto* const nested = dynamic_cast<const std::nested_exception*>(&known)) found.cause = nested->nested_ptr();
+    if (const auto* const nested = dynamic_cast<const std::nested_exception*>(&known))
+      found.cause = nested->nested_ptr();
   } catch (const std::nested_exception& nested) {
     found.type = type_of_current_exception();
     found.cause = nested.nested_ptr();

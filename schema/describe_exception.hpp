@@ -1,7 +1,9 @@
 #pragma once
-// An exception in words: its demangled type, what() and the causes nested in it, each cut to a length that a caller can read.
+// An exception in words: its demangled type, what() and the causes nested in it, each cut to a length that a caller
+// can read.
 //
-// Called by: the worker, for every exception of a task, and the inline lane (pool/inline_lane.cpp). Never: runs code of the task beyond what().
+// Called by: the worker, for every exception of a task, and the inline lane (pool/inline_lane.cpp). Never: runs code
+// of the task beyond what().
 
 #include <exception>
 

@@ -1,3 +1,5 @@
+// First fit over at most 64 blocks: see arena.hpp.
+
 #include "shm/arena.hpp"
 
 #include <algorithm>

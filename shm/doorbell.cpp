@@ -1,3 +1,5 @@
+// futex(2) and futex_waitv(2), in the words of doorbell.hpp.
+
 #include "shm/doorbell.hpp"
 
 #include <linux/futex.h>

@@ -1,11 +1,14 @@
 #pragma once
-// The fence between "I stored" and "I read what you stored", where the side that publishes does so for every call and the
+// The fence between "I stored" and "I read what you stored", where the side that publishes does so for every call
+// and the
 // side that parks (or takes a call back) does so rarely: the rare side pays for both.
 //
 // Called by: shm/lane.hpp, and by the collector before it parks. Never: fails silently; what cannot be had is said.
 //
-// With asymmetric fences the frequent side only keeps the compiler from reordering; the rare side runs membarrier(2), which
-// makes every running thread of every registered process pass a full barrier. Store, light fence, load against store, heavy
+// With asymmetric fences the frequent side only keeps the compiler from reordering; the rare side runs
+// membarrier(2), which
+// makes every running thread of every registered process pass a full barrier. Store, light fence, load against
+// store, heavy
 // fence, load then excludes what two full fences exclude: that both sides miss each other's store.
 // Source: membarrier(2), MEMBARRIER_CMD_GLOBAL_EXPEDITED (Linux 4.16).
 
@@ -31,7 +34,8 @@ inline void light_fence(fences mode) noexcept {
   }
 }
 
-/// The rare side's fence, against a peer of that mode. Returns: false where the peer's light fences could not be completed:
+/// The rare side's fence, against a peer of that mode. Returns: false where the peer's light fences could not be
+/// completed:
 /// then the caller must look again after a bounded time. Cost: a system call and an interrupt of each core that runs a
 /// registered process.
 [[nodiscard]] bool heavy_fence(fences peer) noexcept;

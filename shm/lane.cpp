@@ -1,3 +1,5 @@
+// The two sides of the lane protocol: see lane.hpp.
+
 #include "shm/lane.hpp"
 
 #include <sys/random.h>
@@ -118,7 +120,7 @@ void host_lane::open(std::uint64_t epoch) noexcept {
   // relaxed, both: open_epoch publishes them
   request_.words->open_token.store(open_token_, std::memory_order_relaxed);
   request_.words->fences.store(static_cast<std::uint32_t>(fences_), std::memory_order_relaxed);
-  request_.words->open_epoch.store(epoch, std::memory_order_release);        // SYNC open_epoch
+  request_.words->open_epoch.store(epoch, std::memory_order_release);  // SYNC open_epoch
   ring(request_.words->doorbell);
 }
 

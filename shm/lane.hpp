@@ -80,19 +80,15 @@ class host_lane {
 
   /// Slots whose answer is there. SYNC done: acquires what the worker wrote before it toggled.
   [[nodiscard]] std::uint64_t finished() const noexcept { return answered(response_.words->done); }
-  /// Slots whose `done` was toggled though no call is in flight there: forged. Requires: the lane's lock, a worker that was ready.
+  /// Slots whose `done` was toggled though no call is in flight there: forged. Requires: the lane's lock, a worker
+  /// that was ready.
   [[nodiscard]] std::uint64_t forged() const noexcept {
-    const std::uint64_t posted = posted_.load(std::memory_order_relaxed);  // relaxed, both: written under the lock that we hold
-    return ~in_flight_.load(std::memory_order_relaxed) & (posted ^ response_.words->done.load(std::memory_order_relaxed));
+    const std::uint64_t posted =
+        posted_.load(std::memory_order_relaxed);  // relaxed, both: written under the lock that we hold
+    return ~in_flight_.load(std::memory_order_relaxed) &
+           (posted ^ response_.words->done.load(std::memory_order_relaxed));
   }
   [[nodiscard]] const response_header& response(unsigned slot) const noexcept { return response_.headers[slot]; }
-  /// For a loop that waits for answers: fetches the header of the oldest one together with `done`, not after it. One
-  /// cache line's travel less in every round trip.
-  void expect_answer() const noexcept {
-    if (const std::uint64_t in_flight = in_flight_.load(std::memory_order_relaxed); in_flight != 0) {
-      __builtin_prefetch(&response_.headers[first_from(in_flight, head_)]);
-    }
-  }
   [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
   /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
   void settle(unsigned slot) noexcept {
@@ -198,8 +194,6 @@ class worker_lane {
   [[nodiscard]] std::uint64_t pending() const noexcept {
     return request_.words->posted.load(std::memory_order_acquire) ^ started_;
   }
-  /// For a loop that waits for calls: fetches the next header together with `posted`, not after it.
-  void expect_call() const noexcept { __builtin_prefetch(&request_.headers[cursor_]); }
   /// The next of `pending` in ring order; moves the cursor behind it. Requires: pending != 0.
   [[nodiscard]] unsigned next(std::uint64_t pending) noexcept {
     const unsigned slot = first_from(pending, cursor_);
@@ -229,7 +223,8 @@ class worker_lane {
     return ~(request_.words->taken.load(std::memory_order_acquire) ^ done_) & ~(started_ ^ done_);
   }
 
-  /// Says how this worker is about to sleep, and fences. The caller then looks again, and sleeps if there is still nothing.
+  /// Says how this worker is about to sleep, and fences. The caller then looks again, and sleeps if there is still
+  /// nothing.
   /// Returns: false where the host may not see it in time: then the sleep must be a short one.
   [[nodiscard]] bool prepare_to_sleep(parked how) noexcept {
     set_parked(how);

@@ -1,3 +1,5 @@
+// How a segment is made and mapped: see segment.hpp.
+
 #include "shm/segment.hpp"
 
 #include <dirent.h>
@@ -15,8 +17,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <selvage/error.hpp>
 #include "base/syscalls.hpp"
-#include "selvage/error.hpp"
 
 namespace selvage::shm {
 namespace {

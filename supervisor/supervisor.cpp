@@ -103,6 +103,7 @@ class office {
   }
 
   void obey_host() {
+    // SYNC shutdown
     const auto order = static_cast<shm::shutdown_order>(shared_.host.shutdown.load(std::memory_order_acquire));
     if (order != shm::shutdown_order::none) close(order);
   }

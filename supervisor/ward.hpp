@@ -108,7 +108,7 @@ class ward {
   std::uint64_t born_ns_ = 0;
   std::uint64_t due_ns_ = 0;  // of the state: start timeout, end of the backoff, next nudge, next sweep
   std::uint64_t nudge_pause_ns_ = 0;
-  std::uint64_t ring_pause_ns_ = 0;    // 0: no answer waits to be taken
+  std::uint64_t ring_pause_ns_ = 0;  // 0: no answer waits to be taken
   std::uint64_t ring_due_ns_ = 0;
   std::uint64_t quiet_since_ns_ = 0;  // it retires and runs nothing since; 0: it runs something
   std::uint64_t age_limit_ns_ = 0;

@@ -1,12 +1,12 @@
 // <selvage/abort_signal.hpp>: looking at the bit, the clock, and sleeping on the doorbell between the two.
 // Called by: tasks, in a worker or on the inline lane. Never: writes anything shared.
-#include "selvage/abort_signal.hpp"
+#include <selvage/abort_signal.hpp>
 
 #include <algorithm>
 #include <thread>
 
+#include <selvage/error.hpp>
 #include "base/clock.hpp"
-#include "selvage/error.hpp"
 #include "shm/doorbell.hpp"
 
 namespace selvage {
@@ -14,6 +14,7 @@ namespace selvage {
 bool abort_signal::requested() const noexcept {
   if (view_.word == nullptr) return false;
   // relaxed: the bit carries no data
+  // SYNC abort_word: relaxed suffices, a late look is an abort a little later
   if ((view_.word->load(std::memory_order_relaxed) & view_.mask) != (view_.base & view_.mask)) return true;
   return view_.soft_limit_ns != base::never_ns && base::now_ns() >= view_.soft_limit_ns;
 }

@@ -28,8 +28,8 @@ struct outcomes {
 
 void check_architecture(bpf::assembler& code, const outcomes& out) {
   const auto native = code.label();
-  code.load(bpf::architecture).jump_if(compare::equal, bpf::native_architecture, native).jump(out.kill).place(native);
-  code.load(bpf::syscall_number);
+  code.fetch(bpf::architecture).jump_if(compare::equal, bpf::native_architecture, native).jump(out.kill).place(native);
+  code.fetch(bpf::syscall_number);
 #if defined(__x86_64__)
   const auto foreign = code.label(), own = code.label();
   code.jump_if(compare::greater_or_equal, x32_bit, foreign).jump(own).place(foreign);
@@ -47,29 +47,31 @@ void refuse_overlap(bpf::assembler& code, const address_range& lane, unsigned ad
   const auto at_end = code.label(), at_begin = code.label(), at_sum = code.label();
   const auto no_carry = code.label(), summed = code.label();
 
-  code.load(bpf::argument_high(address)).mask(address_high_bits);
+  code.fetch(bpf::argument_high(address)).mask(address_high_bits);
   code.jump_if(compare::greater, high(lane.end), apart).jump_if(compare::equal, high(lane.end), at_end).jump(below_end);
-  code.place(at_end).load(bpf::argument_low(address)).jump_if(compare::greater_or_equal, low(lane.end), apart);
+  code.place(at_end).fetch(bpf::argument_low(address)).jump_if(compare::greater_or_equal, low(lane.end), apart);
 
-  code.place(below_end).load(bpf::argument_high(address)).mask(address_high_bits);
+  code.place(below_end).fetch(bpf::argument_high(address)).mask(address_high_bits);
   code.jump_if(compare::greater, high(lane.begin), out.refuse)
       .jump_if(compare::equal, high(lane.begin), at_begin)
       .jump(below_begin);
-  code.place(at_begin).load(bpf::argument_low(address)).jump_if(compare::greater_or_equal, low(lane.begin), out.refuse);
+  code.place(at_begin)
+      .fetch(bpf::argument_low(address))
+      .jump_if(compare::greater_or_equal, low(lane.begin), out.refuse);
 
   // The range starts below the lane: it reaches into it where address + length > begin. The sum cannot overflow 64
   // bits.
-  code.place(below_begin).load(bpf::argument_high(length)).jump_if(compare::any_bit_of, 0x80000000U, out.refuse);
-  code.load(bpf::argument_low(address)).copy_to_index().load(bpf::argument_low(length)).add_index().store_scratch(0);
+  code.place(below_begin).fetch(bpf::argument_high(length)).jump_if(compare::any_bit_of, 0x80000000U, out.refuse);
+  code.fetch(bpf::argument_low(address)).copy_to_index().fetch(bpf::argument_low(length)).add_index().store_scratch(0);
   code.jump_if_index(compare::greater_or_equal, no_carry).load_constant(1).jump(summed);
   code.place(no_carry).load_constant(0);
   code.place(summed)
       .copy_to_index()
-      .load(bpf::argument_high(address))
+      .fetch(bpf::argument_high(address))
       .mask(address_high_bits)
       .add_index()
       .copy_to_index();
-  code.load(bpf::argument_high(length)).add_index();
+  code.fetch(bpf::argument_high(length)).add_index();
   code.jump_if(compare::greater, high(lane.begin), out.refuse)
       .jump_if(compare::equal, high(lane.begin), at_sum)
       .jump(apart);
@@ -78,7 +80,7 @@ void refuse_overlap(bpf::assembler& code, const address_range& lane, unsigned ad
 }
 
 void check_futex(bpf::assembler& code, const outcomes& out) {
-  code.load(bpf::argument_low(1)).mask(static_cast<std::uint32_t>(FUTEX_CMD_MASK));
+  code.fetch(bpf::argument_low(1)).mask(static_cast<std::uint32_t>(FUTEX_CMD_MASK));
   for (const std::uint32_t operation :
        {FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI}) {
     code.jump_if(compare::equal, operation, out.refuse);
@@ -87,7 +89,7 @@ void check_futex(bpf::assembler& code, const outcomes& out) {
 }
 
 void check_madvise(bpf::assembler& code, const outcomes& out) {
-  code.load(bpf::argument_low(2))
+  code.fetch(bpf::argument_low(2))
       .jump_if(compare::equal, MADV_REMOVE, out.refuse)
       .jump_if(compare::equal, MADV_DOFORK, out.refuse)
       .finish(SECCOMP_RET_ALLOW);
@@ -97,7 +99,7 @@ void check_mremap(bpf::assembler& code, const address_range& lane, const outcome
   constexpr unsigned old_address = 0, old_size = 1, new_size = 2, flags = 3, new_address = 4;
   const auto fixed = code.label();
   refuse_overlap(code, lane, old_address, old_size, out);
-  code.load(bpf::argument_low(flags)).jump_if(compare::any_bit_of, MREMAP_FIXED, fixed).finish(SECCOMP_RET_ALLOW);
+  code.fetch(bpf::argument_low(flags)).jump_if(compare::any_bit_of, MREMAP_FIXED, fixed).finish(SECCOMP_RET_ALLOW);
   code.place(fixed);
   refuse_overlap(code, lane, new_address, new_size, out);
   code.finish(SECCOMP_RET_ALLOW);

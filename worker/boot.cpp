@@ -71,7 +71,8 @@ void close_other_descriptors(const seat& place, const std::vector<int>& inherit)
   base::close_all_except(kept.data(), kept.size());
 }
 
-// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Read without a stream, whose first use would cost
+// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Read without a stream, whose first use would
+// cost
 // every worker its pages. Source: getrlimit(2), proc_pid_status(5)
 std::uint64_t data_bytes() {
   const base::unique_fd status(

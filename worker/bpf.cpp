@@ -25,7 +25,7 @@ assembler& assembler::place(target here) {
   return *this;
 }
 
-assembler& assembler::load(field from) { return emit(BPF_LD | BPF_W | BPF_ABS, from); }
+assembler& assembler::fetch(field from) { return emit(BPF_LD | BPF_W | BPF_ABS, from); }
 assembler& assembler::load_constant(std::uint32_t value) { return emit(BPF_LD | BPF_IMM, value); }
 assembler& assembler::load_scratch(unsigned cell) { return emit(BPF_LD | BPF_MEM, cell); }
 assembler& assembler::store_scratch(unsigned cell) { return emit(BPF_ST, cell); }

@@ -6,7 +6,7 @@
 //
 //   bpf::assembler code;
 //   const auto refuse = code.label();
-//   code.load(bpf::syscall_number).jump_if(bpf::compare::equal, SYS_ptrace, refuse).finish(SECCOMP_RET_ALLOW);
+//   code.fetch(bpf::syscall_number).jump_if(bpf::compare::equal, SYS_ptrace, refuse).finish(SECCOMP_RET_ALLOW);
 //   code.place(refuse).finish(SECCOMP_RET_ERRNO | EPERM);
 //   std::vector<sock_filter> program = code.assemble();
 //
@@ -57,7 +57,7 @@ class assembler {
   [[nodiscard]] target label();
   assembler& place(target here);
 
-  assembler& load(field from);
+  assembler& fetch(field from);
   assembler& load_constant(std::uint32_t value);
   assembler& load_scratch(unsigned cell);
   assembler& store_scratch(unsigned cell);

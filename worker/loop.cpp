@@ -117,7 +117,8 @@ void loop::rest() {
   if (!spinner_.spin([&] { return lane_.pending() != 0 || retiring(); })) park();
 }
 
-// What a task that ran out of memory has leaked would count against the next one: nothing more is started here. The host, which
+// What a task that ran out of memory has leaked would count against the next one: nothing more is started here. The
+// host, which
 // has seen the answer, asks for this worker to be replaced, and what is posted moves on.
 bool loop::spent() const noexcept { return memory_is_limited_ && results_.ran_out_of_memory(); }
 

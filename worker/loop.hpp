@@ -13,7 +13,7 @@
 #include <memory>
 #include <span>
 
-#include "selvage/detail/task_entry.hpp"
+#include <selvage/detail/task_entry.hpp>
 #include "shm/lane.hpp"
 #include "worker/idle.hpp"
 #include "worker/lane_window.hpp"

@@ -11,7 +11,7 @@
 #include <exception>
 #include <optional>
 
-#include "selvage/detail/payload.hpp"
+#include <selvage/detail/payload.hpp>
 #include "shm/arena.hpp"
 #include "shm/lane.hpp"
 #include "worker/idle.hpp"

@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "selvage/detail/task_entry.hpp"
+#include <selvage/detail/task_entry.hpp>
 #include "shm/segment.hpp"
 
 namespace selvage::worker {

@@ -1,5 +1,6 @@
 #pragma once
-// How a running task learns that its caller no longer wants it. Take it as the first parameter; it is not passed by callers:
+// How a running task learns that its caller no longer wants it. Take it as the first parameter; it is not passed by
+// callers:
 //
 //   const auto decode = selvage::task("decode", [](selvage::abort_signal stop, std::string_view bytes) {
 //     for (auto& block : blocks(bytes)) { if (stop.requested()) return partial; work(block); }
@@ -20,8 +21,8 @@ struct abort_view {
   const std::atomic<std::uint64_t>* word = nullptr;  ///< raised while (word & mask) differs from base
   std::uint64_t mask = 0;
   std::uint64_t base = 0;
-  std::uint64_t soft_limit_ns = ~std::uint64_t{0};         ///< CLOCK_MONOTONIC; raised from then on
-  const std::atomic<std::uint32_t>* doorbell = nullptr;   ///< rung when `word` changes
+  std::uint64_t soft_limit_ns = ~std::uint64_t{0};       ///< CLOCK_MONOTONIC; raised from then on
+  const std::atomic<std::uint32_t>* doorbell = nullptr;  ///< rung when `word` changes
 };
 
 }  // namespace detail

@@ -1,5 +1,6 @@
 #pragma once
-// What went wrong, as data. Every failure of a call, a pool or a worker is a selvage::error: a code, the cause in words, and
+// What went wrong, as data. Every failure of a call, a pool or a worker is a selvage::error: a code, the cause in
+// words, and
 // whatever is known of the process that failed. Values: copy them, keep them, print them; no part refers to a pool.
 //
 //   auto result = pool.call(parse, text).result();          // tl::expected<tree, selvage::error>
@@ -62,19 +63,19 @@ struct resource_usage {
 /// All that is known about one failure. Fields that do not apply keep their defaults.
 struct failure {
   errc code = errc::task_failed;
-  std::string message{};                 ///< what happened and what to do, in words
-  std::string task{};                    ///< name of the task, empty for failures of a pool
-  std::uint64_t call_id = 0;           ///< unique within its pool, 0 where no call was concerned
-  std::uint32_t attempt = 0;           ///< how often the call had been given to a worker
+  std::string message{};      ///< what happened and what to do, in words
+  std::string task{};         ///< name of the task, empty for failures of a pool
+  std::uint64_t call_id = 0;  ///< unique within its pool, 0 where no call was concerned
+  std::uint32_t attempt = 0;  ///< how often the call had been given to a worker
   std::int32_t worker_pid = 0;
-  std::int32_t signal = 0;             ///< that ended the worker, 0 for none
-  std::int32_t signal_code = 0;        ///< si_code of that signal
-  std::int32_t exit_status = 0;        ///< errc::exited: the status
-  std::uint64_t fault_address = 0;     ///< si_addr of that signal
-  std::vector<std::string> stack{};      ///< innermost frame first, symbolised as far as the host can
-  std::string exception_type{};          ///< errc::task_failed: demangled type of the exception
-  std::vector<std::string> causes{};     ///< errc::task_failed: nested exceptions, outermost cause first, "type: what"
-  std::string stderr_tail{};             ///< the last bytes that the worker wrote to its standard error
+  std::int32_t signal = 0;            ///< that ended the worker, 0 for none
+  std::int32_t signal_code = 0;       ///< si_code of that signal
+  std::int32_t exit_status = 0;       ///< errc::exited: the status
+  std::uint64_t fault_address = 0;    ///< si_addr of that signal
+  std::vector<std::string> stack{};   ///< innermost frame first, symbolised as far as the host can
+  std::string exception_type{};       ///< errc::task_failed: demangled type of the exception
+  std::vector<std::string> causes{};  ///< errc::task_failed: nested exceptions, outermost cause first, "type: what"
+  std::string stderr_tail{};          ///< the last bytes that the worker wrote to its standard error
   resource_usage usage{};
 };
 

@@ -5,10 +5,12 @@
 //   int three = sum.get();                                   // or throws selvage::error
 //   tl::expected<int, selvage::error> r = sum.result();      // or never throws
 //
-// A future that is dropped before its outcome is known aborts its call: nobody wants it any more. detach() says otherwise.
+// A future that is dropped before its outcome is known aborts its call: nobody wants it any more. detach() says
+// otherwise.
 // Waiting does the pool's work: the waiting thread collects answers for everybody while it waits.
 //
-// Thread-safety: one thread at a time per future; any number of futures from any number of threads. A future may outlive its
+// Thread-safety: one thread at a time per future; any number of futures from any number of threads. A future may
+// outlive its
 // pool: by then it is settled.
 
 #include <chrono>
@@ -55,7 +57,8 @@ class private_bytes {
 
 [[nodiscard]] error bad_response(const call_state& call, std::string what);
 
-/// A call of a task that returns R. Fixed and flat answers become a value at once, with one copy; tables are copied, and
+/// A call of a task that returns R. Fixed and flat answers become a value at once, with one copy; tables are copied,
+/// and
 /// verified and decoded by the thread that asks for them.
 template <class R>
 class typed_call final : public result_state<typename result_codec<R>::host_type> {
@@ -137,7 +140,9 @@ class [[nodiscard]] future {
   /// Blocks until the outcome is known. Requires: valid().
   void wait() { (void)detail::wait_until_settled(*call_.get(), ~std::uint64_t{0}); }
   /// The same for a bounded time. Returns: ready().
-  bool wait_for(std::chrono::nanoseconds time) { return detail::wait_until_settled(*call_.get(), detail::deadline_after(time)); }
+  bool wait_for(std::chrono::nanoseconds time) {
+    return detail::wait_until_settled(*call_.get(), detail::deadline_after(time));
+  }
 
   /// Waits, then gives the value or throws selvage::error. Consumes the future.
   T get() {
@@ -152,19 +157,22 @@ class [[nodiscard]] future {
     return call->take();
   }
 
-  /// Asks for the call to stop. Before its start it never runs (errc::aborted); while it runs its abort_signal is raised, and
+  /// Asks for the call to stop. Before its start it never runs (errc::aborted); while it runs its abort_signal is
+  /// raised, and
   /// if it has a grace its worker is killed when that is over. A result that comes first is kept. Never blocks.
   void abort() noexcept {
     if (call_) detail::abort_call(*call_.get());
   }
 
   /// Calls `callback(tl::expected<T, error>)` on the pool's helper thread once the outcome is known, one callback after
-  /// another, in the order in which the calls settle; at once, on this thread, where it is known already. The callback may use
+  /// another, in the order in which the calls settle; at once, on this thread, where it is known already. The
+  /// callback may use
   /// and destroy the pool; it must not throw. Consumes the future.
   template <class Callback>
   void then(Callback callback) {
     auto* call = call_.get();
-    auto shared = std::make_shared<std::pair<detail::call_ref<detail::result_state<T>>, Callback>>(std::move(call_), std::move(callback));
+    auto shared = std::make_shared<std::pair<detail::call_ref<detail::result_state<T>>, Callback>>(std::move(call_),
+                                                                                                   std::move(callback));
     detail::notify_when_settled(*call, [shared] { shared->second(std::exchange(shared->first, {})->take()); });
   }
 

@@ -1,9 +1,11 @@
 #pragma once
 // One-line fan-out: a function over every element of a range, in worker processes, results in input order.
 //
-//   const std::vector<std::uint64_t> sizes = selvage::map(paths, [&](const fs::path& path) { return measure(path); }, {.workers = 8});
+//   const std::vector<std::uint64_t> sizes = selvage::map(paths, [&](const fs::path& path) { return measure(path);
+// }, {.workers = 8});
 //
-// The range and whatever the function captures reach the workers by fork: only results are encoded, so elements may be of any
+// The range and whatever the function captures reach the workers by fork: only results are encoded, so elements may
+// be of any
 // type. For timeouts, retries, errors as data or more than one pass, build a pool (or a run).
 
 #include <chrono>
@@ -34,8 +36,10 @@ inline constexpr std::size_t map_window = 4096;
 }  // namespace detail
 
 /// Returns: a vector of function(element) for each element, or nothing for a function without a result.
-/// Errors: throws the selvage::error of the first element, in input order, that failed; what has not run by then never runs.
-/// Blocks until all is done. Cost: a pool's start and end (about a millisecond for a small program), then about 100 ns an element.
+/// Errors: throws the selvage::error of the first element, in input order, that failed; what has not run by then
+/// never runs.
+/// Blocks until all is done. Cost: a pool's start and end (about a millisecond for a small program), then about 100
+/// ns an element.
 template <std::ranges::forward_range Range, class Function>
 auto map(Range&& items, Function function, const map_options& options = {}) {
   using element = std::ranges::range_reference_t<Range>;
@@ -49,7 +53,8 @@ auto map(Range&& items, Function function, const map_options& options = {}) {
   std::deque<future<value>> ahead;
   std::size_t next = 0;
   const auto next_result = [&]() -> value {
-    while (next < places.size() && ahead.size() < detail::map_window) ahead.push_back(workers.call(at, std::uint64_t{next++}));
+    while (next < places.size() && ahead.size() < detail::map_window)
+      ahead.push_back(workers.call(at, std::uint64_t{next++}));
     future<value> first = std::move(ahead.front());
     ahead.pop_front();
     return first.get();

@@ -1,5 +1,6 @@
 #pragma once
-// What a pool, a task and a call can be told. Aggregates for designated initialisers; every default stands beside its field.
+// What a pool, a task and a call can be told. Aggregates for designated initialisers; every default stands beside
+// its field.
 // Validated once, when the pool is built: selvage::error (invalid_options) names the field.
 
 #include <chrono>
@@ -16,13 +17,18 @@ namespace selvage {
 
 /// How the pool's processes come to be.
 enum class start : std::uint8_t {
-  /// The supervisor is forked from this process, so any callable works, captured state included. It keeps a copy-on-write
-  /// snapshot of this process for the pool's life, and each worker holds that memory too: large or fast-changing hosts, hosts
-  /// with threads, and untrusted tasks want `spawn`. Costs: one fork of this process, then one of the snapshot per worker.
+  /// The supervisor is forked from this process, so any callable works, captured state included. It keeps a
+  /// copy-on-write
+  /// snapshot of this process for the pool's life, and each worker holds that memory too: large or fast-changing
+  /// hosts, hosts
+  /// with threads, and untrusted tasks want `spawn`. Costs: one fork of this process, then one of the snapshot per
+  /// worker.
   fork,
   /// The supervisor is this executable started afresh, with an empty environment and /dev/null for standard input and
-  /// output. Tasks must have no captured state, initializer and finalizer must be plain functions, and main() must begin
-  /// with selvage::init(argc, argv). Costs: two or three milliseconds when the pool is built, however large this process.
+  /// output. Tasks must have no captured state, initializer and finalizer must be plain functions, and main() must
+  /// begin
+  /// with selvage::init(argc, argv). Costs: two or three milliseconds when the pool is built, however large this
+  /// process.
   spawn,
 };
 
@@ -34,12 +40,13 @@ enum class balance : std::uint8_t {
   first_idle_or_random,  ///< the first idle worker, else any
 };
 
-/// Shared memory for arguments, and as much again for results, for each worker. Reserved before it is used; an unused arena
+/// Shared memory for arguments, and as much again for results, for each worker. Reserved before it is used; an
+/// unused arena
 /// costs address space only.
 struct arena_options {
-  bytes initial = 4_MiB;    ///< reserved when the first payload needs it
-  bytes maximum = 64_MiB;   ///< never more; multiples of 4 KiB
-  bool growable = true;     ///< false: `maximum` is reserved when the pool is built, and `initial` is ignored
+  bytes initial = 4_MiB;   ///< reserved when the first payload needs it
+  bytes maximum = 64_MiB;  ///< never more; multiples of 4 KiB
+  bool growable = true;    ///< false: `maximum` is reserved when the pool is built, and `initial` is ignored
 };
 
 /// Busy waiting before sleeping. Budgets are upper bounds: each side spins less while spinning does not pay.
@@ -48,27 +55,28 @@ struct spin_options {
   std::chrono::nanoseconds worker{std::chrono::microseconds(40)};  ///< an idle worker; 0: sleep at once
 };
 
-/// How many calls are posted ahead to one worker. They are posted by time: until the work ahead of a worker, as measured for
+/// How many calls are posted ahead to one worker. They are posted by time: until the work ahead of a worker, as
+/// measured for
 /// each task, reaches `window`.
 struct depth_options {
-  unsigned maximum = 64;                                          ///< 1 to 64; 1: never behind a running call
+  unsigned maximum = 64;  ///< 1 to 64; 1: never behind a running call
   std::chrono::nanoseconds window{std::chrono::microseconds(100)};
 };
 
 /// When a worker is replaced although it is well; 0: not for that reason. Never loses a call.
 struct recycle_options {
-  std::uint64_t calls = 0;              ///< after about so many calls
-  bytes resident{0};                    ///< once its own resident memory exceeds this (sampled ten times a second)
+  std::uint64_t calls = 0;  ///< after about so many calls
+  bytes resident{0};        ///< once its own resident memory exceeds this (sampled ten times a second)
   std::chrono::nanoseconds age{0};
-  double jitter = 0.1;                  ///< calls and age vary by this part, so that workers do not go together
+  double jitter = 0.1;  ///< calls and age vary by this part, so that workers do not go together
 };
 
 /// What happens when workers die before they are ready.
 struct restart_options {
-  unsigned budget = 5;                                                ///< such deaths in a row, of one lane
-  std::chrono::nanoseconds backoff{std::chrono::milliseconds(10)};    ///< before the second try; doubles
+  unsigned budget = 5;                                              ///< such deaths in a row, of one lane
+  std::chrono::nanoseconds backoff{std::chrono::milliseconds(10)};  ///< before the second try; doubles
   std::chrono::nanoseconds backoff_limit{std::chrono::seconds(1)};
-  std::chrono::nanoseconds start_timeout{std::chrono::seconds(30)};   ///< from fork to ready
+  std::chrono::nanoseconds start_timeout{std::chrono::seconds(30)};  ///< from fork to ready
 };
 
 /// Tasks run on the caller's side, in this process, without any protection: only for tasks that cannot fail.
@@ -84,24 +92,25 @@ struct inline_options {
 };
 
 struct pool_options {
-  unsigned workers = 0;             ///< 1 to 120; 0: as many as this process may use cores
+  unsigned workers = 0;  ///< 1 to 120; 0: as many as this process may use cores
   selvage::start start = start::fork;
-  std::string name = "selvage";     ///< in errors and in the process list
+  std::string name = "selvage";  ///< in errors and in the process list
   arena_options arena{};
-  bytes payload_cap{0};             ///< of one argument list or result; 0: an eighth of arena.maximum
-  unsigned queue = 4096;            ///< calls that wait in this process while every worker has enough; then call() waits
+  bytes payload_cap{0};   ///< of one argument list or result; 0: an eighth of arena.maximum
+  unsigned queue = 4096;  ///< calls that wait in this process while every worker has enough; then call() waits
   balance balancer = balance::first_idle;
   depth_options depth{};
   spin_options spin{};
   std::chrono::nanoseconds timeout{0};  ///< of each call, from the start of its run; then its worker is killed; 0: none
-  std::chrono::nanoseconds grace{0};    ///< at the timeout the abort signal is raised, and the worker killed this much later
-  bytes memory{0};                  ///< a worker's data segment beyond what it had when it started (RLIMIT_DATA); 0: none
+  std::chrono::nanoseconds grace{
+      0};           ///< at the timeout the abort signal is raised, and the worker killed this much later
+  bytes memory{0};  ///< a worker's data segment beyond what it had when it started (RLIMIT_DATA); 0: none
   recycle_options recycle{};
   restart_options restart{};
   std::function<void()> initializer{};  ///< in each worker before its first call; throwing ends the worker
   std::function<void()> finalizer{};    ///< in each worker that is retired
-  std::vector<int> inherit{};       ///< descriptors that tasks may use; a fork captures memory, not descriptors
-  bool capture_stderr = true;       ///< keep the tail of each worker's standard error for errors; false: leave it connected
+  std::vector<int> inherit{};           ///< descriptors that tasks may use; a fork captures memory, not descriptors
+  bool capture_stderr = true;  ///< keep the tail of each worker's standard error for errors; false: leave it connected
   inline_options inline_lane{};
   std::function<void(const event&)> on_event{};  ///< trace hook; see event.hpp
 };

@@ -5,10 +5,12 @@
 //   selvage::pool pool({.workers = 2}, add);
 //   int three = pool.call(add, 1, 2).get();
 //
-// A task that crashes, hangs or throws costs its caller one selvage::error; every other call is unaffected and the worker is
+// A task that crashes, hangs or throws costs its caller one selvage::error; every other call is unaffected and the
+// worker is
 // replaced. What is guaranteed, and what is not, is in docs/architecture.md.
 //
-// Thread-safety: every member function may be called from any number of threads, except the destructor. In a forked child of
+// Thread-safety: every member function may be called from any number of threads, except the destructor. In a forked
+// child of
 // this process the pool answers with errc::pool_closed and its destruction does nothing.
 
 #include <chrono>
@@ -32,8 +34,10 @@ namespace selvage {
 class pool {
  public:
   /// Starts the supervisor and the workers. Blocks until every worker is ready.
-  /// Errors (thrown as selvage::error): invalid_options names the field; worker_start_failed when workers die before they are
-  /// ready oftener than the restart budget allows; payload_exhausted when /dev/shm has no room; too_many_tasks over 65,536.
+  /// Errors (thrown as selvage::error): invalid_options names the field; worker_start_failed when workers die before
+  /// they are
+  /// ready oftener than the restart budget allows; payload_exhausted when /dev/shm has no room; too_many_tasks over
+  /// 65,536.
   /// Cost: a fork of this process and one of the supervisor for each worker.
   template <class... F>
   explicit pool(pool_options options, const task<F>&... tasks)
@@ -45,7 +49,8 @@ class pool {
   /// shutdown(0), where it was not called. Blocks until every process of the pool is gone.
   ~pool();
 
-  /// Gives `task` to a worker. Arguments are copied into shared memory before this returns; a future among them is awaited
+  /// Gives `task` to a worker. Arguments are copied into shared memory before this returns; a future among them is
+  /// awaited
   /// first, without blocking, and if it fails the call fails with its error and the task does not run.
   /// Blocks: while every worker has enough to do and the queue is full. Errors: in the future.
   /// Cost: about 100 ns and one allocation for small arguments; one copy for large ones.
@@ -56,9 +61,11 @@ class pool {
 
   /// The same under options of its own.
   template <class F, class... A>
-  [[nodiscard]] future<typename task<F>::result> call_with(const call_options& options, const task<F>& task, A&&... arguments) {
+  [[nodiscard]] future<typename task<F>::result> call_with(const call_options& options, const task<F>& task,
+                                                           A&&... arguments) {
     using result = typename selvage::task<F>::shape::result;
-    auto state = detail::call_ref<detail::result_state<typename selvage::task<F>::result>>(new detail::typed_call<result>);
+    auto state =
+        detail::call_ref<detail::result_state<typename selvage::task<F>::result>>(new detail::typed_call<result>);
     start<F>(*state.get(), task, options, detail::when_full::wait, std::forward<A>(arguments)...);
     return future<typename selvage::task<F>::result>(std::move(state));
   }
@@ -67,7 +74,8 @@ class pool {
   template <class F, class... A>
   [[nodiscard]] tl::expected<future<typename task<F>::result>, error> try_call(const task<F>& task, A&&... arguments) {
     using result = typename selvage::task<F>::shape::result;
-    auto state = detail::call_ref<detail::result_state<typename selvage::task<F>::result>>(new detail::typed_call<result>);
+    auto state =
+        detail::call_ref<detail::result_state<typename selvage::task<F>::result>>(new detail::typed_call<result>);
     start<F>(*state.get(), task, {}, detail::when_full::refuse, std::forward<A>(arguments)...);
     if (state->settled() && state->problem && state->problem->code() == errc::queue_full) {
       return tl::make_unexpected(*state->problem);
@@ -75,8 +83,10 @@ class pool {
     return future<typename selvage::task<F>::result>(std::move(state));
   }
 
-  /// Like call, for a trusted task whose result is one string, byte span or vector of scalars: the result is looked at where
-  /// the worker wrote it, without a copy. The worker can change those bytes while you look: only for tasks that you trust.
+  /// Like call, for a trusted task whose result is one string, byte span or vector of scalars: the result is looked
+  /// at where
+  /// the worker wrote it, without a copy. The worker can change those bytes while you look: only for tasks that you
+  /// trust.
   template <class F, class... A>
   [[nodiscard]] future<trusted_view> call_trusted(const task<F>& task, A&&... arguments) {
     using codec = detail::result_codec<typename selvage::task<F>::shape::result>;
@@ -87,14 +97,17 @@ class pool {
     return future<trusted_view>(std::move(state));
   }
 
-  /// async_call(task, arguments..., token): the call as an Asio operation with the signature void(std::exception_ptr, T), or
+  /// async_call(task, arguments..., token): the call as an Asio operation with the signature
+  /// void(std::exception_ptr, T), or
   /// void(std::exception_ptr) for a task without a result. Defined in <selvage/asio.hpp>. Never blocks.
   template <class F, class... ArgumentsThenToken>
   auto async_call(const task<F>& task, ArgumentsThenToken&&... arguments);
 
-  /// Closes the pool: from now on calls are refused with errc::pool_closed. What is queued and running may finish within
+  /// Closes the pool: from now on calls are refused with errc::pool_closed. What is queued and running may finish
+  /// within
   /// `drain`; what is left then settles with pool_closed. Then ends every process of the pool. Idle workers run their
-  /// finalizer. May be called again, from several threads, and from a callback. Blocks: at most `drain`, and then for as long
+  /// finalizer. May be called again, from several threads, and from a callback. Blocks: at most `drain`, and then
+  /// for as long
   /// as the kernel takes to end the processes (workers that are running finalizers: at most 5 s).
   void shutdown(std::chrono::nanoseconds drain = std::chrono::nanoseconds(0));
 
@@ -105,15 +118,18 @@ class pool {
 
  private:
   template <class F, class... A>
-  void start(detail::call_state& state, const task<F>& task, const call_options& options, detail::when_full full, A&&... arguments) {
+  void start(detail::call_state& state, const task<F>& task, const call_options& options, detail::when_full full,
+             A&&... arguments) {
     using shape = typename selvage::task<F>::shape;
     static_assert(sizeof...(A) == shape::arity, "the task takes another number of arguments");
     if constexpr ((detail::is_future<std::remove_cvref_t<A>>::value || ...)) {
       detail::start_after<shape>(*core_, state, *task.record(), options, std::forward<A>(arguments)...);
     } else {
-      detail::with_source<shape>([&](const detail::payload_source& source) {
-        detail::submit(*core_, state, *task.record(), source, options, full);
-      }, arguments...);
+      detail::with_source<shape>(
+          [&](const detail::payload_source& source) {
+            detail::submit(*core_, state, *task.record(), source, options, full);
+          },
+          arguments...);
     }
   }
 

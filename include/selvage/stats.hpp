@@ -21,19 +21,19 @@ struct service_histogram {
 struct task_stats {
   std::string name{};
   std::uint64_t succeeded = 0;
-  std::uint64_t failed = 0;   ///< with whatever errc
+  std::uint64_t failed = 0;  ///< with whatever errc
   service_histogram service{};
 };
 
 struct lane_stats {
-  std::uint64_t epoch = 0;        ///< of the worker that is there now, from 1
-  std::int32_t worker_pid = 0;    ///< 0 while there is none
+  std::uint64_t epoch = 0;      ///< of the worker that is there now, from 1
+  std::int32_t worker_pid = 0;  ///< 0 while there is none
   bool ready = false;
   unsigned in_flight = 0;
   std::uint64_t posted = 0;
   std::uint64_t settled = 0;
-  std::uint64_t bad_responses = 0;   ///< answers that were no valid answers
-  std::uint64_t forged = 0;          ///< answers for calls that were not posted, and crash records that were not true
+  std::uint64_t bad_responses = 0;  ///< answers that were no valid answers
+  std::uint64_t forged = 0;         ///< answers for calls that were not posted, and crash records that were not true
   std::uint64_t request_bytes_reserved = 0;
 };
 
@@ -50,9 +50,9 @@ struct restart_stats {
 };
 
 struct pool_stats {
-  unsigned in_flight = 0;        ///< posted to workers
-  unsigned queued = 0;           ///< waiting in this process
-  std::uint64_t posted = 0;      ///< calls given to workers, moves included
+  unsigned in_flight = 0;    ///< posted to workers
+  unsigned queued = 0;       ///< waiting in this process
+  std::uint64_t posted = 0;  ///< calls given to workers, moves included
   std::uint64_t succeeded = 0;
   std::uint64_t failed = 0;
   std::uint64_t moved = 0;       ///< taken from a dead or busy worker to another, unseen by their callers

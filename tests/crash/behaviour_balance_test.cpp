@@ -33,7 +33,10 @@ TEST_F(balancing, first_idle_keeps_one_worker_warm) {
 
 TEST_F(balancing, first_idle_takes_the_next_where_the_first_is_busy) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return own_pid(); });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return own_pid();
+  });
   pool pool(watched({.workers = 3}), held, who_);
   std::vector<future<int>> busy;
   for (int i = 0; i < 2; ++i) busy.push_back(pool.call(held));
@@ -88,7 +91,8 @@ TEST_F(balancing, calls_on_both_sides_of_a_long_one_are_recalled) {
     if (wait) gate.pass();
     return own_pid();
   });
-  pool pool(watched({.workers = 2, .balancer = balance::round_robin, .depth = {.maximum = 64, .window = 1h}}), maybe_long);
+  pool pool(watched({.workers = 2, .balancer = balance::round_robin, .depth = {.maximum = 64, .window = 1h}}),
+            maybe_long);
   std::vector<future<int>> calls;
   auto held = pool.call(maybe_long, true);
   for (int i = 0; i < 100; ++i) calls.push_back(pool.call(maybe_long, false));  // every other one behind the long one
@@ -119,8 +123,12 @@ TEST_F(balancing, a_recalled_call_runs_once) {
 
 TEST_F(balancing, every_worker_is_used_when_all_calls_are_long) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return own_pid(); });
-  for (const balance rule : {balance::first_idle, balance::round_robin, balance::random, balance::first_idle_or_random}) {
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return own_pid();
+  });
+  for (const balance rule :
+       {balance::first_idle, balance::round_robin, balance::random, balance::first_idle_or_random}) {
     pool pool(watched({.workers = 4, .balancer = rule}), held);
     const std::uint64_t before = gate.arrived();
     std::vector<future<int>> calls;

@@ -32,7 +32,8 @@ TEST_F(death, every_call_after_a_kill_works_on_the_same_lane) {
   }
 }
 
-// The call itself sees what the supervisor had to say long ago: that must not keep the waiting thread from acting on it.
+// The call itself sees what the supervisor had to say long ago: that must not keep the waiting thread from acting on
+// it.
 TEST_F(death, a_call_long_after_an_idle_worker_was_killed_works) {
   pool pool(watched({.workers = 1}), add);
   for (int i = 0; i < 3; ++i) {
@@ -48,12 +49,12 @@ TEST_F(death, a_worker_that_dies_while_its_arguments_are_being_written_costs_nob
   for (int round = 0; round < 5; ++round) {
     const std::size_t size = 100'000;
     auto call = pool.call(length, in_place(size, [&](std::span<std::byte> out) {
-      std::fill(out.begin(), out.end(), std::byte{'x'});
-      kill_worker(pool);
-      // Somebody else sees the death while these bytes are still being written.
-      std::thread([&] { EXPECT_FALSE(pool.call(add, 1, 2).wait_for(20ms)); }).join();
-      ::usleep(50'000);
-    }));
+                            std::fill(out.begin(), out.end(), std::byte{'x'});
+                            kill_worker(pool);
+                            // Somebody else sees the death while these bytes are still being written.
+                            std::thread([&] { EXPECT_FALSE(pool.call(add, 1, 2).wait_for(20ms)); }).join();
+                            ::usleep(50'000);
+                          }));
     EXPECT_EQ(call.get(), size);
     EXPECT_EQ(pool.call(add, 1, 2).get(), 3);
   }
@@ -62,7 +63,10 @@ TEST_F(death, a_worker_that_dies_while_its_arguments_are_being_written_costs_nob
 // "calls in flight elsewhere are untouched (a predecessor rejects all)"
 TEST_F(death, a_kill_touches_only_the_call_that_ran_there) {
   const gate gate;
-  const auto pid_of = task("pid_of", [&gate] { gate.pass(); return static_cast<int>(::getpid()); });
+  const auto pid_of = task("pid_of", [&gate] {
+    gate.pass();
+    return static_cast<int>(::getpid());
+  });
   pool pool(watched({.workers = 3, .depth = {.maximum = 1}}), pid_of);
   std::vector<future<int>> calls;
   for (int i = 0; i < 3; ++i) calls.push_back(pool.call(pid_of));
@@ -79,7 +83,10 @@ TEST_F(death, a_kill_touches_only_the_call_that_ran_there) {
 // "shutting down right after a kill with calls outstanding is safe (a predecessor's host segfaults)"
 TEST_F(death, closing_right_after_a_kill_settles_every_call) {
   const gate gate;
-  const auto held = task("held", [&gate](int value) { gate.pass(); return value; });
+  const auto held = task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
   for (int round = 0; round < 20; ++round) {
     std::vector<future<int>> calls;
     {

@@ -31,7 +31,8 @@ class trace {
   [[nodiscard]] std::function<void(const event&)> hook() {
     return [this](const event& it) {
       const std::lock_guard hold(lock_);
-      entries_.push_back({it.kind, it.call_id, it.epoch, it.time_ns, std::string(it.task), it.succeeded, it.code, it.worker_pid, it.signal, it.exit_status, it.lane});
+      entries_.push_back({it.kind, it.call_id, it.epoch, it.time_ns, std::string(it.task), it.succeeded, it.code,
+                          it.worker_pid, it.signal, it.exit_status, it.lane});
     };
   }
   [[nodiscard]] std::vector<entry> all() const {
@@ -53,7 +54,8 @@ TEST_F(telling, the_events_of_one_call_are_posted_and_settled_after_its_worker_s
   trace trace;
   pool pool(watched({.workers = 1, .on_event = trace.hook()}), add);
   (void)pool.call(add, 1, 2).get();
-  EXPECT_THAT(trace.kinds(), ElementsAre(event_kind::worker_started, event_kind::call_posted, event_kind::call_settled));
+  EXPECT_THAT(trace.kinds(),
+              ElementsAre(event_kind::worker_started, event_kind::call_posted, event_kind::call_settled));
   const auto events = trace.all();
   EXPECT_EQ(events[0].epoch, 1U);
   EXPECT_EQ(events[0].pid, worker_pids(pool)[0]);
@@ -67,13 +69,17 @@ TEST_F(telling, the_events_of_one_call_are_posted_and_settled_after_its_worker_s
 
 TEST_F(telling, a_crash_is_a_death_a_failure_and_a_new_worker) {
   trace trace;
-  const auto crasher = task("crasher", []() -> int { ::raise(SIGILL); return 0; });
+  const auto crasher = task("crasher", []() -> int {
+    ::raise(SIGILL);
+    return 0;
+  });
   pool pool(watched({.workers = 1, .on_event = trace.hook()}), crasher, add);
   (void)pool.call(crasher).result();
   (void)pool.call(add, 1, 2).get();
   const auto events = trace.all();
   const auto find = [&](event_kind kind, int skip = 0) {
-    return std::find_if(events.begin(), events.end(), [&](const auto& each) { return each.kind == kind && skip-- == 0; });
+    return std::find_if(events.begin(), events.end(),
+                        [&](const auto& each) { return each.kind == kind && skip-- == 0; });
   };
   const auto died = find(event_kind::worker_died);
   ASSERT_NE(died, events.end());
@@ -97,7 +103,8 @@ TEST_F(telling, an_exit_tells_its_status) {
   pool pool(watched({.workers = 1, .on_event = trace.hook()}), leaver);
   (void)pool.call(leaver).result();
   const auto events = trace.all();
-  const auto died = std::find_if(events.begin(), events.end(), [](const auto& each) { return each.kind == event_kind::worker_died; });
+  const auto died =
+      std::find_if(events.begin(), events.end(), [](const auto& each) { return each.kind == event_kind::worker_died; });
   ASSERT_NE(died, events.end());
   EXPECT_EQ(died->exit_status, 9);
   EXPECT_EQ(died->signal, 0);
@@ -107,7 +114,11 @@ TEST_F(telling, workers_are_recycled_by_calls_and_no_call_is_lost) {
   trace trace;
   const auto who = task("who", [] { return static_cast<int>(::getpid()); });
   const shared_words finalized(1);
-  pool pool(watched({.workers = 2, .recycle = {.calls = 50, .jitter = 0.2}, .finalizer = [&finalized] { finalized[0].fetch_add(1); }, .on_event = trace.hook()}), who);
+  pool pool(watched({.workers = 2,
+                     .recycle = {.calls = 50, .jitter = 0.2},
+                     .finalizer = [&finalized] { finalized[0].fetch_add(1); },
+                     .on_event = trace.hook()}),
+            who);
   std::map<int, int> ran;
   std::vector<future<int>> calls;
   for (int i = 0; i < 2000; ++i) calls.push_back(pool.call(who));
@@ -119,8 +130,10 @@ TEST_F(telling, workers_are_recycled_by_calls_and_no_call_is_lost) {
   EXPECT_EQ(stats.restarts.crashed + stats.restarts.exited, 0U);
   EXPECT_EQ(finalized[0], stats.restarts.recycled_calls) << "each that was retired ran its finalizer";
   const auto kinds = trace.kinds();
-  EXPECT_EQ(static_cast<std::uint64_t>(std::count(kinds.begin(), kinds.end(), event_kind::worker_recycled)), stats.restarts.recycled_calls);
-  for (const auto& [pid, count] : ran) EXPECT_LE(count, 50 + 10 + 64) << "a worker finishes what was posted to it, and no more";
+  EXPECT_EQ(static_cast<std::uint64_t>(std::count(kinds.begin(), kinds.end(), event_kind::worker_recycled)),
+            stats.restarts.recycled_calls);
+  for (const auto& [pid, count] : ran)
+    EXPECT_LE(count, 50 + 10 + 64) << "a worker finishes what was posted to it, and no more";
 }
 
 TEST_F(telling, figures_add_up) {

@@ -1,4 +1,5 @@
-// BEHAVIOURS, "Order and settling": inputs that are futures resolve in any order. And what a future offers: get, result,
+// BEHAVIOURS, "Order and settling": inputs that are futures resolve in any order. And what a future offers: get,
+// result,
 // wait_for, then, detach, and being dropped.
 
 #include <gmock/gmock.h>
@@ -54,7 +55,10 @@ TEST_F(futures, literals_stand_beside_futures) {
 // What the caller passed is gone before the input is known: the call must have kept its own.
 TEST_F(futures, a_call_that_waits_owns_its_plain_arguments) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 2; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 2;
+  });
   const auto repeat = task("repeat", [](std::string_view text, std::span<const std::byte> more, int times) {
     return std::string(text) + std::to_string(more.size()) + std::to_string(times);
   });
@@ -72,7 +76,10 @@ TEST_F(futures, a_call_that_waits_owns_its_plain_arguments) {
 
 TEST_F(futures, an_input_that_fails_fails_the_call_and_the_task_does_not_run) {
   const shared_words ran(1);
-  const auto counted = task("counted", [&ran](int a, int b) { ran[0].fetch_add(1); return a + b; });
+  const auto counted = task("counted", [&ran](int a, int b) {
+    ran[0].fetch_add(1);
+    return a + b;
+  });
   pool pool(watched({.workers = 2}), counted, fail_with, add);
   const auto outcome = pool.call(counted, pool.call(fail_with, "no luck"), pool.call(add, 1, 2)).result();
   ASSERT_FALSE(outcome.has_value());
@@ -85,7 +92,10 @@ TEST_F(futures, an_input_that_fails_fails_the_call_and_the_task_does_not_run) {
 
 TEST_F(futures, inputs_resolve_in_any_order) {
   tests::random_source random;
-  const auto nap = task("nap", [](int us, int value) { ::usleep(static_cast<unsigned>(us)); return value; });
+  const auto nap = task("nap", [](int us, int value) {
+    ::usleep(static_cast<unsigned>(us));
+    return value;
+  });
   const auto digits = task("digits", [](int a, int b, int c, int d) { return 1000 * a + 100 * b + 10 * c + d; });
   pool pool(watched({.workers = 4}), nap, digits);
   std::vector<future<int>> calls;
@@ -104,7 +114,10 @@ TEST_F(futures, an_input_may_come_from_another_pool) {
 
 TEST_F(futures, a_pool_may_go_before_the_input_from_another_pool_is_known) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 1; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 1;
+  });
   pool other(watched({.workers = 1}), held);
   std::optional<pool> gone(std::in_place, watched({.workers = 1}), add);
   auto call = gone->call(add, other.call(held), 2);
@@ -117,7 +130,10 @@ TEST_F(futures, a_pool_may_go_before_the_input_from_another_pool_is_known) {
 
 TEST_F(futures, a_call_that_waits_for_its_inputs_can_be_aborted) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 1; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 1;
+  });
   pool pool(watched({.workers = 1}), held, add);
   auto call = pool.call(add, pool.call(held), 2);
   call.abort();
@@ -128,7 +144,10 @@ TEST_F(futures, a_call_that_waits_for_its_inputs_can_be_aborted) {
 
 TEST_F(futures, a_stop_request_reaches_a_call_that_waits_for_its_inputs) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 1; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 1;
+  });
   pool pool(watched({.workers = 1}), held, add);
   std::stop_source stop;
   auto call = pool.call_with({.stop = stop.get_token()}, add, pool.call(held), 2);
@@ -140,7 +159,10 @@ TEST_F(futures, a_stop_request_reaches_a_call_that_waits_for_its_inputs) {
 
 TEST_F(futures, closing_a_pool_settles_calls_that_wait_for_their_inputs) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 1; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 1;
+  });
   future<int> call;
   {
     pool pool(watched({.workers = 1}), held, add);
@@ -152,7 +174,10 @@ TEST_F(futures, closing_a_pool_settles_calls_that_wait_for_their_inputs) {
 
 TEST_F(futures, a_call_for_an_unknown_task_fails_at_once_whatever_its_inputs_do) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 1; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 1;
+  });
   pool pool(watched({.workers = 1}), held, add);
   auto call = pool.call(task("stranger", [](int value) { return value; }), pool.call(held));
   EXPECT_TRUE(call.ready());
@@ -164,11 +189,15 @@ TEST_F(futures, a_call_for_an_unknown_task_fails_at_once_whatever_its_inputs_do)
   EXPECT_EQ(pool.call(add, 1, 2).get(), 3);
 }
 
-// ---- waiting ---------------------------------------------------------------------------------------------------------
+// ---- waiting
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(futures, wait_for_says_whether_the_outcome_is_known) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 1; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 1;
+  });
   pool pool(watched({.workers = 1}), held);
   auto call = pool.call(held);
   EXPECT_FALSE(call.wait_for(0ns));
@@ -227,7 +256,10 @@ TEST_F(futures, a_detached_call_runs_and_a_dropped_one_is_aborted) {
 
 TEST_F(futures, assigning_to_a_future_drops_the_call_that_it_had) {
   const gate gate;
-  const auto held = task("held", [&gate](abort_signal stop) { gate.pass(); return stop.wait_for(1h); });
+  const auto held = task("held", [&gate](abort_signal stop) {
+    gate.pass();
+    return stop.wait_for(1h);
+  });
   pool pool(watched({.workers = 1}), held);
   auto call = pool.call(held);
   gate.open();
@@ -241,7 +273,8 @@ TEST_F(futures, assigning_to_a_future_drops_the_call_that_it_had) {
   EXPECT_TRUE(call.get());
 }
 
-// ---- callbacks -------------------------------------------------------------------------------------------------------
+// ---- callbacks
+// -------------------------------------------------------------------------------------------------------
 
 /// Where callbacks leave what they saw, for the test's thread to wait for.
 class seen {
@@ -277,7 +310,9 @@ TEST_F(futures, callbacks_run_once_each) {
 TEST_F(futures, a_callback_gets_the_error) {
   seen seen;
   pool pool(watched({.workers = 1}), fail_with);
-  pool.call(fail_with, "x").then([&seen](tl::expected<int, error> outcome) { seen.add(static_cast<int>(code_of(outcome))); });
+  pool.call(fail_with, "x").then([&seen](tl::expected<int, error> outcome) {
+    seen.add(static_cast<int>(code_of(outcome)));
+  });
   EXPECT_THAT(seen.after(1), ::testing::ElementsAre(static_cast<int>(errc::task_failed)));
 }
 
@@ -315,12 +350,16 @@ TEST_F(futures, callbacks_run_while_other_threads_wait) {
 
 TEST_F(futures, every_callback_has_run_when_the_pool_is_gone) {
   const gate gate;
-  const auto held = task("held", [&gate] { gate.pass(); return 1; });
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return 1;
+  });
   std::atomic<int> closed{0};
   {
     pool pool(watched({.workers = 1}), held);
     for (int i = 0; i < 50; ++i) {
-      pool.call(held).then([&](tl::expected<int, error> outcome) { closed += code_of(outcome) == errc::pool_closed ? 1 : 0; });
+      pool.call(held).then(
+          [&](tl::expected<int, error> outcome) { closed += code_of(outcome) == errc::pool_closed ? 1 : 0; });
     }
   }
   EXPECT_EQ(closed, 50);

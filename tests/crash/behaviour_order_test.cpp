@@ -1,4 +1,5 @@
-// BEHAVIOURS, "Order and settling": first in, first out a lane; exactly one outcome, whatever races for it; an abort gives
+// BEHAVIOURS, "Order and settling": first in, first out a lane; exactly one outcome, whatever races for it; an abort
+// gives
 // everything back that the call held.
 
 #include <gmock/gmock.h>
@@ -32,13 +33,17 @@ TEST_F(order, payloads_of_every_size_keep_the_order_of_their_lane) {
   const auto number = task("number", [next = 0](std::string_view) mutable { return next++; });
   pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 64_KiB}, .payload_cap = 64_KiB}), number);
   std::vector<future<int>> calls;
-  for (int i = 0; i < 2000; ++i) calls.push_back(pool.call(number, std::string(random.below(random.one_in(4) ? 40'000 : 200), 'x')));
+  for (int i = 0; i < 2000; ++i)
+    calls.push_back(pool.call(number, std::string(random.below(random.one_in(4) ? 40'000 : 200), 'x')));
   for (int i = 0; i < 2000; ++i) ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), i);
 }
 
 TEST_F(order, an_abort_in_the_middle_of_the_queue_does_not_reorder_the_others) {
   const gate gate;
-  const auto number = task("number", [&gate, next = 0]() mutable { gate.pass(); return next++; });
+  const auto number = task("number", [&gate, next = 0]() mutable {
+    gate.pass();
+    return next++;
+  });
   pool pool(watched({.workers = 1, .depth = {.maximum = 1}}), number);
   std::vector<future<int>> calls;
   for (int i = 0; i < 100; ++i) calls.push_back(pool.call(number));
@@ -62,10 +67,17 @@ TEST_F(order, one_outcome_whatever_races_for_it) {
   tests::random_source random;
   const auto risky = task("risky", [](abort_signal stop, int kind, int us) {
     switch (kind) {
-      case 0: ::raise(SIGKILL); break;
-      case 1: ::_exit(3);
-      case 2: stop.wait_for(std::chrono::microseconds(us)); break;
-      default: ::usleep(static_cast<unsigned>(us)); break;
+      case 0:
+        ::raise(SIGKILL);
+        break;
+      case 1:
+        ::_exit(3);
+      case 2:
+        stop.wait_for(std::chrono::microseconds(us));
+        break;
+      default:
+        ::usleep(static_cast<unsigned>(us));
+        break;
     }
     return us;
   });
@@ -82,7 +94,8 @@ TEST_F(order, one_outcome_whatever_races_for_it) {
     if (round % 2 == 0) {
       for (auto& call : calls) {
         const errc code = code_of(call.result());
-        EXPECT_THAT(code, AnyOf(errc{}, errc::crashed, errc::exited, errc::timed_out, errc::aborted, errc::quarantined)) << to_string(code);
+        EXPECT_THAT(code, AnyOf(errc{}, errc::crashed, errc::exited, errc::timed_out, errc::aborted, errc::quarantined))
+            << to_string(code);
       }
     } else {
       for (auto& call : calls) left.push_back(std::move(call));
@@ -91,10 +104,14 @@ TEST_F(order, one_outcome_whatever_races_for_it) {
   for (auto& call : left) EXPECT_TRUE(call.ready());
 }
 
-// "a late answer never settles a reused slot": calls that are dropped while they run leave answers that nobody waits for.
+// "a late answer never settles a reused slot": calls that are dropped while they run leave answers that nobody waits
+// for.
 TEST_F(order, answers_that_nobody_wants_never_reach_another_call) {
   tests::random_source random;
-  const auto echo = task("echo", [](int us, int id) { ::usleep(static_cast<unsigned>(us)); return id; });
+  const auto echo = task("echo", [](int us, int id) {
+    ::usleep(static_cast<unsigned>(us));
+    return id;
+  });
   pool pool(watched({.workers = 2}), echo);
   for (int i = 0; i < 2000; ++i) {
     (void)pool.call(echo, static_cast<int>(random.below(50)), -1);  // dropped at once
@@ -114,7 +131,10 @@ TEST_F(order, an_abort_after_the_end_changes_nothing) {
 
 TEST_F(order, an_abort_that_the_task_does_not_look_at_keeps_its_result) {
   const gate gate;
-  const auto held = task("held", [&gate](int value) { gate.pass(); return value; });
+  const auto held = task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
   pool pool(watched({.workers = 1}), held);
   auto call = pool.call(held, 5);
   ASSERT_TRUE(holds_in_the_end([&] { return gate.arrived() == 1; }));
@@ -203,7 +223,7 @@ TEST_F(order, dropped_calls_give_back_their_slots_and_their_arena) {
   const auto length = task("length", [](std::string_view text) { return text.size(); });
   pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 64_KiB}, .payload_cap = 60_KiB}), length);
   for (int i = 0; i < 2000; ++i) (void)pool.call(length, std::string(50'000, 'x'));
-  EXPECT_EQ(pool.call(length, std::string(60_KiB .count, 'y')).get(), 60_KiB .count);
+  EXPECT_EQ(pool.call(length, std::string(60_KiB.count, 'y')).get(), 60_KiB.count);
 }
 
 TEST_F(order, a_stop_request_aborts_the_calls_that_were_given_its_token) {
@@ -231,7 +251,8 @@ TEST_F(order, a_call_whose_token_was_stopped_before_never_runs) {
   pool pool(watched({.workers = 1}), counted);
   std::stop_source stop;
   stop.request_stop();
-  for (int i = 0; i < 200; ++i) EXPECT_EQ(code_of(pool.call_with({.stop = stop.get_token()}, counted).result()), errc::aborted);
+  for (int i = 0; i < 200; ++i)
+    EXPECT_EQ(code_of(pool.call_with({.stop = stop.get_token()}, counted).result()), errc::aborted);
   pool.call(counted).get();
   EXPECT_EQ(ran[0], 1u);
 }

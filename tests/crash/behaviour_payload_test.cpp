@@ -1,4 +1,5 @@
-// BEHAVIOURS, "Payload edges", through a real pool: what the codec's own tests prove in one process, arguments and results
+// BEHAVIOURS, "Payload edges", through a real pool: what the codec's own tests prove in one process, arguments and
+// results
 // prove here across two.
 
 #include <gmock/gmock.h>
@@ -35,20 +36,24 @@ TEST_F(payloads, doubles_keep_every_bit) {
   const auto two = task("two", [](std::string, double value) { return std::pair<std::string, double>("", value); });
   pool pool(watched({.workers = 1}), echo, two);
   using limits = std::numeric_limits<double>;
-  for (const double value : {limits::quiet_NaN(), -limits::quiet_NaN(), limits::signaling_NaN(), std::bit_cast<double>(0x7ff8dead'beef0001ULL),
-                             limits::infinity(), -limits::infinity(), -0.0, 0.0, limits::min(), limits::denorm_min(), limits::max(), limits::lowest()}) {
+  for (const double value : {limits::quiet_NaN(), -limits::quiet_NaN(), limits::signaling_NaN(),
+                             std::bit_cast<double>(0x7ff8dead'beef0001ULL), limits::infinity(), -limits::infinity(),
+                             -0.0, 0.0, limits::min(), limits::denorm_min(), limits::max(), limits::lowest()}) {
     EXPECT_EQ(std::bit_cast<std::uint64_t>(pool.call(echo, value).get()), std::bit_cast<std::uint64_t>(value));
-    EXPECT_EQ(std::bit_cast<std::uint64_t>(pool.call(two, "x", value).get().second), std::bit_cast<std::uint64_t>(value));
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(pool.call(two, "x", value).get().second),
+              std::bit_cast<std::uint64_t>(value));
   }
 }
 
 TEST_F(payloads, integers_keep_their_extremes) {
-  const auto all = task("all", [](std::int8_t a, std::uint8_t b, std::int16_t c, std::uint16_t d, std::int32_t e, std::uint32_t f, std::int64_t g,
-                                  std::uint64_t h, bool i) { return std::tuple(a, b, c, d, e, f, g, h, i); });
+  const auto all =
+      task("all", [](std::int8_t a, std::uint8_t b, std::int16_t c, std::uint16_t d, std::int32_t e, std::uint32_t f,
+                     std::int64_t g, std::uint64_t h, bool i) { return std::tuple(a, b, c, d, e, f, g, h, i); });
   pool pool(watched({.workers = 1}), all);
   const auto extremes = [&]<class Pick>(Pick pick, bool flag) {
-    const std::tuple expected(pick(std::int8_t{}), pick(std::uint8_t{}), pick(std::int16_t{}), pick(std::uint16_t{}), pick(std::int32_t{}),
-                              pick(std::uint32_t{}), pick(std::int64_t{}), pick(std::uint64_t{}), flag);
+    const std::tuple expected(pick(std::int8_t{}), pick(std::uint8_t{}), pick(std::int16_t{}), pick(std::uint16_t{}),
+                              pick(std::int32_t{}), pick(std::uint32_t{}), pick(std::int64_t{}), pick(std::uint64_t{}),
+                              flag);
     EXPECT_EQ(std::apply([&](auto... each) { return pool.call(all, each...).get(); }, expected), expected);
   };
   extremes([](auto it) { return std::numeric_limits<decltype(it)>::min(); }, false);
@@ -59,24 +64,30 @@ TEST_F(payloads, integers_keep_their_extremes) {
 TEST_F(payloads, empty_is_not_nothing) {
   using maybe = std::optional<std::string>;
   using nested = std::optional<std::optional<int>>;
-  const auto echo = task("echo", [](maybe a, nested b, std::vector<std::string> c, std::map<std::string, int> d, std::variant<std::monostate, int> e) {
+  const auto echo = task("echo", [](maybe a, nested b, std::vector<std::string> c, std::map<std::string, int> d,
+                                    std::variant<std::monostate, int> e) {
     return std::tuple(std::move(a), b, std::move(c), std::move(d), e);
   });
   pool pool(watched({.workers = 1}), echo);
-  const std::tuple<maybe, nested, std::vector<std::string>, std::map<std::string, int>, std::variant<std::monostate, int>> cases[] = {
-      {std::nullopt, std::nullopt, {}, {}, std::monostate{}},
-      {"", nested(std::in_place, std::nullopt), {""}, {{"", 0}}, 0},
-      {"x", nested(std::in_place, 7), {"", "", ""}, {{"a", 1}, {"b", 2}}, -1},
-  };
-  for (const auto& each : cases) EXPECT_EQ(std::apply([&](const auto&... field) { return pool.call(echo, field...).get(); }, each), each);
+  const std::tuple<maybe, nested, std::vector<std::string>, std::map<std::string, int>,
+                   std::variant<std::monostate, int>>
+      cases[] = {
+          {std::nullopt, std::nullopt, {}, {}, std::monostate{}},
+          {"", nested(std::in_place, std::nullopt), {""}, {{"", 0}}, 0},
+          {"x", nested(std::in_place, 7), {"", "", ""}, {{"a", 1}, {"b", 2}}, -1},
+      };
+  for (const auto& each : cases)
+    EXPECT_EQ(std::apply([&](const auto&... field) { return pool.call(echo, field...).get(); }, each), each);
 }
 
-// "text at the inline limit, one below and one above, in 1-, 2-, 3- and 4-byte UTF-8 and in invalid UTF-8 (carried untouched)"
+// "text at the inline limit, one below and one above, in 1-, 2-, 3- and 4-byte UTF-8 and in invalid UTF-8 (carried
+// untouched)"
 TEST_F(payloads, text_around_the_inline_limit_arrives_untouched) {
   const auto echo = task("echo", [](std::string_view text) { return text; });
   const auto beside = task("beside", [](int, const std::string& text) { return text; });
   pool pool(watched({.workers = 1}), echo, beside);
-  const std::string letters[] = {"a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\xa7\xb5", "\xff", "\xc3", "\xed\xa0\x80", std::string(1, '\0')};
+  const std::string letters[] = {"a",    "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\xa7\xb5",
+                                 "\xff", "\xc3",     "\xed\xa0\x80", std::string(1, '\0')};
   for (const std::string& letter : letters) {
     for (std::size_t size = 0; size <= shm::inline_payload_bytes + 40; ++size) {
       std::string text;
@@ -92,10 +103,12 @@ TEST_F(payloads, text_around_the_inline_limit_arrives_untouched) {
 TEST_F(payloads, full_slots_do_not_touch_their_neighbours) {
   const auto echo = task("echo", [](std::string_view text) { return text; });
   pool pool(watched({.workers = 1, .depth = {.maximum = 64, .window = 1h}}), echo);
-  for (const std::size_t size : {shm::inline_payload_bytes - 1, shm::inline_payload_bytes, shm::inline_payload_bytes + 1, std::size_t{4096}}) {
+  for (const std::size_t size :
+       {shm::inline_payload_bytes - 1, shm::inline_payload_bytes, shm::inline_payload_bytes + 1, std::size_t{4096}}) {
     std::vector<future<std::string>> calls;
     for (int i = 0; i < 256; ++i) calls.push_back(pool.call(echo, std::string(size, static_cast<char>(i))));
-    for (int i = 0; i < 256; ++i) ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), std::string(size, static_cast<char>(i)));
+    for (int i = 0; i < 256; ++i)
+      ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), std::string(size, static_cast<char>(i)));
   }
 }
 
@@ -135,7 +148,8 @@ TEST_F(payloads, a_table_that_is_within_the_cap_passes_whatever_its_bound_said) 
   });
   pool pool(watched({.workers = 1, .payload_cap = {cap}}), total);
   EXPECT_EQ(pool.call(total, std::vector<std::string>(1, std::string(cap - 200, 'x'))).get(), cap - 200);
-  EXPECT_EQ(code_of(pool.call(total, std::vector<std::string>(1, std::string(cap, 'x'))).result()), errc::payload_too_large);
+  EXPECT_EQ(code_of(pool.call(total, std::vector<std::string>(1, std::string(cap, 'x'))).result()),
+            errc::payload_too_large);
   EXPECT_EQ(code_of(pool.call(total, std::vector<std::string>(cap, "")).result()), errc::payload_too_large);
   EXPECT_EQ(pool.call(total, std::vector<std::string>{"a", "bc"}).get(), 3U);
 }
@@ -164,15 +178,24 @@ class shaper {
  public:
   explicit shaper(tests::random_source& random) : random_(random) {}
   std::size_t few() { return random_.below(4); }
-  leaf a_leaf() { return {static_cast<int>(random_.bits()), std::string(random_.below(random_.one_in(10) ? 3000 : 30), static_cast<char>(random_.bits()))}; }
+  leaf a_leaf() {
+    return {static_cast<int>(random_.bits()),
+            std::string(random_.below(random_.one_in(10) ? 3000 : 30), static_cast<char>(random_.bits()))};
+  }
   branch a_branch() {
     branch it;
     for (std::size_t i = few(); i > 0; --i) it.leaves.push_back(a_leaf());
     if (random_.one_in(2)) it.one = a_leaf();
     switch (random_.below(3)) {
-      case 0: it.any = static_cast<int>(random_.bits()); break;
-      case 1: it.any = std::string(random_.below(100), 'v'); break;
-      default: it.any = a_leaf(); break;
+      case 0:
+        it.any = static_cast<int>(random_.bits());
+        break;
+      case 1:
+        it.any = std::string(random_.below(100), 'v');
+        break;
+      default:
+        it.any = a_leaf();
+        break;
     }
     for (std::size_t i = few(); i > 0; --i) {
       auto& row = it.named[std::to_string(random_.below(10))];
@@ -181,7 +204,9 @@ class shaper {
     return it;
   }
   tree a_tree() {
-    tree it{.branches = {}, .pair = {a_branch(), {a_leaf(), {a_leaf(), a_leaf(), a_leaf()}}}, .age = std::chrono::nanoseconds(random_.bits() >> 1U)};
+    tree it{.branches = {},
+            .pair = {a_branch(), {a_leaf(), {a_leaf(), a_leaf(), a_leaf()}}},
+            .age = std::chrono::nanoseconds(random_.bits() >> 1U)};
     for (std::size_t i = few(); i > 0; --i) {
       auto& outer = it.branches.emplace_back();
       for (std::size_t j = few(); j > 0; --j) {
@@ -266,21 +291,27 @@ TEST_F(payloads, an_exception_as_long_as_a_book_is_cut_not_lost) {
     for (const std::uint64_t size : {0U, 80U, 4096U, 60'000U, 10'000'000U}) {
       const auto outcome = pool.call(shout, size).result();
       ASSERT_FALSE(outcome.has_value());
-      EXPECT_EQ(outcome.error().code(), errc::task_failed) << size << ": " << std::string(outcome.error().what()).substr(0, 200);
+      EXPECT_EQ(outcome.error().code(), errc::task_failed)
+          << size << ": " << std::string(outcome.error().what()).substr(0, 200);
     }
     expect_usable(pool);
   }
 }
 
-// ---- in place ----------------------------------------------------------------------------------------------------------
+// ---- in place
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(payloads, arguments_are_built_and_results_viewed_in_place) {
-  const auto reverse = task("reverse", [](std::span<const std::byte> in) { return std::vector<std::byte>(in.rbegin(), in.rend()); });
+  const auto reverse =
+      task("reverse", [](std::span<const std::byte> in) { return std::vector<std::byte>(in.rbegin(), in.rend()); });
   pool pool(watched({.workers = 1}), reverse);
   for (const std::size_t size : {0U, 1U, 79U, 80U, 81U, 4096U, 4097U, 1'000'000U}) {
-    const trusted_view view = pool.call_trusted(reverse, in_place(size, [](std::span<std::byte> out) {
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::byte>(i % 251);
-    })).get();
+    const trusted_view view = pool.call_trusted(reverse, in_place(size,
+                                                                  [](std::span<std::byte> out) {
+                                                                    for (std::size_t i = 0; i < out.size(); ++i)
+                                                                      out[i] = static_cast<std::byte>(i % 251);
+                                                                  }))
+                                  .get();
     ASSERT_EQ(view.bytes().size(), size);
     for (std::size_t i = 0; i < size; ++i) ASSERT_EQ(view.bytes()[i], static_cast<std::byte>((size - 1 - i) % 251));
   }
@@ -291,20 +322,23 @@ TEST_F(payloads, a_fill_that_throws_posts_nothing_and_leaves_the_pool_well) {
   pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 64_KiB}, .payload_cap = 64_KiB}), length);
   for (int i = 0; i < 200; ++i) {
     const std::size_t size = i % 2 == 0 ? 100 : 60'000;
-    EXPECT_THROW((void)pool.call(length, in_place(size, [](std::span<std::byte>) { throw std::runtime_error("no"); })), std::runtime_error);
+    EXPECT_THROW((void)pool.call(length, in_place(size, [](std::span<std::byte>) { throw std::runtime_error("no"); })),
+                 std::runtime_error);
   }
-  EXPECT_EQ(pool.call(length, std::string(64_KiB .count, 'x')).get(), 64_KiB .count);
+  EXPECT_EQ(pool.call(length, std::string(64_KiB.count, 'x')).get(), 64_KiB.count);
   EXPECT_EQ(pool.stats().posted, 1U);
 }
 
 // Views pin at most half an arena and half a lane's slots; what is beyond is copied, and nobody waits.
 TEST_F(payloads, views_that_are_kept_never_stop_the_pool) {
   const auto make = task("make", [](std::uint64_t size) { return std::string(size, 'm'); });
-  pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 1024_KiB}, .payload_cap = 1024_KiB}), make, add);
+  pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 1024_KiB}, .payload_cap = 1024_KiB}), make,
+            add);
   std::vector<trusted_view> kept;
   for (int i = 0; i < 200; ++i) kept.push_back(pool.call_trusted(make, 200).get());
   for (int i = 0; i < 40; ++i) kept.push_back(pool.call_trusted(make, 100'000).get());
-  for (int i = 0; i < 240; ++i) EXPECT_EQ(kept[static_cast<std::size_t>(i)].text(), std::string(i < 200 ? 200 : 100'000, 'm'));
+  for (int i = 0; i < 240; ++i)
+    EXPECT_EQ(kept[static_cast<std::size_t>(i)].text(), std::string(i < 200 ? 200 : 100'000, 'm'));
   EXPECT_EQ(pool.call(make, 512U << 10U).get().size(), 512U << 10U);
   expect_usable(pool);
   kept.clear();

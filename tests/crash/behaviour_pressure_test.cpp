@@ -1,4 +1,5 @@
-// BEHAVIOURS, "Pressure": a full mailbox keeps a backlog, a full arena makes the caller wait, and nothing that fits fails.
+// BEHAVIOURS, "Pressure": a full mailbox keeps a backlog, a full arena makes the caller wait, and nothing that fits
+// fails.
 
 #include <gmock/gmock.h>
 
@@ -23,7 +24,10 @@ std::uint64_t digest(std::span<const std::byte> bytes) {
 // "A full mailbox keeps a backlog and loses nothing": far more calls than slots and queue hold together.
 TEST_F(pressure, a_full_mailbox_keeps_a_backlog_and_loses_nothing) {
   const gate gate;
-  const auto held = task("held", [&gate](int value) { gate.pass(); return value; });
+  const auto held = task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
   pool pool(watched({.workers = 1, .queue = 10'000, .depth = {.maximum = 64, .window = 1h}}), held);
   std::vector<future<int>> calls;
   for (int i = 0; i < 5000; ++i) calls.push_back(pool.call(held, i));
@@ -35,7 +39,10 @@ TEST_F(pressure, a_full_mailbox_keeps_a_backlog_and_loses_nothing) {
 
 TEST_F(pressure, try_call_says_that_the_queue_is_full_and_call_waits) {
   const gate gate;
-  const auto held = task("held", [&gate](int value) { gate.pass(); return value; });
+  const auto held = task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
   pool pool(watched({.workers = 1, .queue = 2, .depth = {.maximum = 1}}), held);
   std::vector<future<int>> calls;
   for (int i = 0; i < 3; ++i) calls.push_back(pool.call(held, i));
@@ -59,7 +66,8 @@ TEST_F(pressure, try_call_says_that_the_queue_is_full_and_call_waits) {
   EXPECT_EQ(taken->get(), 4);
 }
 
-// "a full arena makes the caller wait, never fails a call that fits when the arena is empty (a predecessor rejects 1 to 7 of
+// "a full arena makes the caller wait, never fails a call that fits when the arena is empty (a predecessor rejects 1
+// to 7 of
 // sixteen 8 MiB calls)"
 TEST_F(pressure, sixteen_calls_of_8_mib_go_through_an_arena_of_64_mib) {
   const auto echo = task("echo", [](std::span<const std::byte> in) { return in; });
@@ -67,7 +75,7 @@ TEST_F(pressure, sixteen_calls_of_8_mib_go_through_an_arena_of_64_mib) {
   std::vector<std::vector<std::byte>> sent;
   std::vector<future<std::vector<std::byte>>> calls;
   for (int i = 0; i < 16; ++i) {
-    sent.emplace_back(8_MiB .count, static_cast<std::byte>(i));
+    sent.emplace_back(8_MiB.count, static_cast<std::byte>(i));
     calls.push_back(pool.call(echo, sent.back()));
   }
   for (std::size_t i = 0; i < 16; ++i) {
@@ -80,9 +88,13 @@ TEST_F(pressure, sixteen_calls_of_8_mib_go_through_an_arena_of_64_mib) {
 // "thousands of tasks through a small arena with random sizes never overlap"
 TEST_F(pressure, thousands_of_random_sizes_through_64_kib_never_overlap) {
   tests::random_source random;
-  const auto echo = task("echo", [](std::span<const std::byte> in) { return std::vector<std::byte>(in.begin(), in.end()); });
+  const auto echo =
+      task("echo", [](std::span<const std::byte> in) { return std::vector<std::byte>(in.begin(), in.end()); });
   for (const bool growable : {true, false}) {
-    pool pool(watched({.workers = 2, .arena = {.initial = 4_KiB, .maximum = 64_KiB, .growable = growable}, .payload_cap = 64_KiB}), echo);
+    pool pool(watched({.workers = 2,
+                       .arena = {.initial = 4_KiB, .maximum = 64_KiB, .growable = growable},
+                       .payload_cap = 64_KiB}),
+              echo);
     std::vector<std::uint64_t> expected;
     std::vector<future<std::vector<std::byte>>> calls;
     for (int i = 0; i < 3000; ++i) {
@@ -100,17 +112,21 @@ TEST_F(pressure, thousands_of_random_sizes_through_64_kib_never_overlap) {
 }
 
 TEST_F(pressure, results_much_larger_than_arguments_wait_for_the_host_to_take_them) {
-  const auto make = task("make", [](std::uint64_t size, int letter) { return std::string(size, static_cast<char>(letter)); });
+  const auto make =
+      task("make", [](std::uint64_t size, int letter) { return std::string(size, static_cast<char>(letter)); });
   pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 64_KiB}, .payload_cap = 64_KiB}), make);
   std::vector<future<std::string>> calls;
   for (int i = 0; i < 300; ++i) calls.push_back(pool.call(make, 50'000, i % 128));
-  for (int i = 0; i < 300; ++i) ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), std::string(50'000, static_cast<char>(i % 128)));
+  for (int i = 0; i < 300; ++i)
+    ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), std::string(50'000, static_cast<char>(i % 128)));
 }
 
-// "arguments are released as soon as the call is done": no result is read while 200 arenas' worth of arguments go through.
+// "arguments are released as soon as the call is done": no result is read while 200 arenas' worth of arguments go
+// through.
 TEST_F(pressure, arguments_are_released_as_soon_as_the_call_is_done) {
   const auto length = task("length", [](std::string_view text) { return text.size(); });
-  pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 64_KiB}, .payload_cap = 64_KiB, .queue = 1}), length);
+  pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 64_KiB}, .payload_cap = 64_KiB, .queue = 1}),
+            length);
   std::vector<future<std::size_t>> unread;
   for (int i = 0; i < 200; ++i) unread.push_back(pool.call(length, std::string(60'000, 'x')));
   for (auto& call : unread) EXPECT_EQ(call.get(), 60'000U);

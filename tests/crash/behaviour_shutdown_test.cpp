@@ -17,7 +17,11 @@ class shutting_down : public pool_survives {};
 // "Draining really drains"
 TEST_F(shutting_down, draining_finishes_what_is_running_queued_and_waiting_for_inputs) {
   const shared_words ran(1);
-  const auto nap = task("nap", [&ran](int value) { ::usleep(1000); ran[0].fetch_add(1); return value; });
+  const auto nap = task("nap", [&ran](int value) {
+    ::usleep(1000);
+    ran[0].fetch_add(1);
+    return value;
+  });
   pool pool(watched({.workers = 2, .depth = {.maximum = 2}}), nap);
   std::vector<future<int>> calls;
   for (int i = 0; i < 100; ++i) calls.push_back(pool.call(nap, i));
@@ -45,7 +49,10 @@ TEST_F(shutting_down, a_drain_that_is_over_settles_what_is_left) {
 // "immediate settles every call with pool_closed"
 TEST_F(shutting_down, immediate_settles_every_call_with_pool_closed) {
   const gate gate;
-  const auto held = task("held", [&gate](int value) { gate.pass(); return value; });
+  const auto held = task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
   pool pool(watched({.workers = 2}), held);
   std::vector<future<int>> calls;
   for (int i = 0; i < 300; ++i) calls.push_back(pool.call(held, i));
@@ -81,9 +88,7 @@ TEST_F(shutting_down, several_threads_shut_down_at_once) {
   }
 }
 
-TEST_F(shutting_down, a_pool_that_was_never_used_goes) {
-  pool pool(watched({.workers = 4}), add);
-}
+TEST_F(shutting_down, a_pool_that_was_never_used_goes) { pool pool(watched({.workers = 4}), add); }
 
 TEST_F(shutting_down, a_moved_pool_is_shut_down_once) {
   pool first(watched({.workers = 1}), add);
@@ -134,7 +139,10 @@ TEST_F(shutting_down, a_callback_destroys_its_pool) {
 // "nothing runs afterwards"
 TEST_F(shutting_down, nothing_runs_afterwards) {
   const shared_words ran(1);
-  const auto count = task("count", [&ran] { ::usleep(100); ran[0].fetch_add(1); });
+  const auto count = task("count", [&ran] {
+    ::usleep(100);
+    ran[0].fetch_add(1);
+  });
   std::vector<future<void>> calls;
   {
     pool pool(watched({.workers = 4}), count);

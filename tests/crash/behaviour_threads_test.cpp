@@ -1,5 +1,7 @@
-// BEHAVIOURS, "Order and settling" and "Crowding", for callers on many threads: whoever waits collects for everybody, and
-// hands over when it leaves. Every test here would hang, not fail, where a wake-up is lost: the fixture ends it by name.
+// BEHAVIOURS, "Order and settling" and "Crowding", for callers on many threads: whoever waits collects for
+// everybody, and
+// hands over when it leaves. Every test here would hang, not fail, where a wake-up is lost: the fixture ends it by
+// name.
 
 #include <sys/resource.h>
 
@@ -39,7 +41,10 @@ TEST_F(many_threads, calls_from_eight_threads_each_get_their_own_answer) {
 
 TEST_F(many_threads, eight_threads_wait_for_calls_that_end_in_any_order) {
   tests::random_source random;
-  const auto nap = task("nap", [](int us, int id) { ::usleep(static_cast<unsigned>(us)); return id; });
+  const auto nap = task("nap", [](int us, int id) {
+    ::usleep(static_cast<unsigned>(us));
+    return id;
+  });
   pool pool(watched({.workers = 4}), nap);
   std::vector<std::uint64_t> seeds;
   for (int i = 0; i < 8; ++i) seeds.push_back(random.bits());
@@ -69,7 +74,10 @@ TEST_F(many_threads, the_seat_is_never_left_to_a_thread_that_has_its_answer) {
 
 TEST_F(many_threads, a_thread_that_waits_for_a_bounded_time_hands_over_when_it_gives_up) {
   const gate gate;
-  const auto held = task("held", [&gate](int value) { gate.pass(); return value; });
+  const auto held = task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
   pool pool(watched({.workers = 2, .depth = {.maximum = 1}}), held, add);
   auto slow = pool.call(held, 7);
   std::atomic<bool> impatient_left{false};
@@ -88,7 +96,10 @@ TEST_F(many_threads, a_thread_that_waits_for_a_bounded_time_hands_over_when_it_g
 
 TEST_F(many_threads, a_full_queue_takes_the_next_call_as_soon_as_a_queued_one_is_aborted) {
   const gate gate;
-  const auto held = task("held", [&gate](int value) { gate.pass(); return value; });
+  const auto held = task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
   pool pool(watched({.workers = 1, .queue = 1, .depth = {.maximum = 1}}), held);
   auto running = pool.call(held, 1);
   auto queued = pool.call(held, 2);

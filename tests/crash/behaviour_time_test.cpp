@@ -1,4 +1,5 @@
-// BEHAVIOURS, "Time" and "Crowding". No test asserts how long something took: what is late shows as a call that fails, and
+// BEHAVIOURS, "Time" and "Crowding". No test asserts how long something took: what is late shows as a call that
+// fails, and
 // what burns a core shows in the kernel's counters.
 
 #include <gmock/gmock.h>
@@ -72,7 +73,10 @@ usage in_one_idle_second(const std::vector<int>& pids) {
 
 // "sixty 5 ms calls under a 100 ms limit all succeed (a predecessor kills the pool and loses forty)"
 TEST_F(timing, a_limit_counts_from_the_start_of_the_run) {
-  const auto nap = task("nap", [](int id) { ::usleep(5000); return id; });
+  const auto nap = task("nap", [](int id) {
+    ::usleep(5000);
+    return id;
+  });
   pool pool(watched({.workers = 1, .timeout = 100ms}), nap);
   std::vector<future<int>> calls;
   for (int i = 0; i < 60; ++i) calls.push_back(pool.call(nap, i));
@@ -85,7 +89,10 @@ TEST_F(timing, a_limit_counts_from_the_start_of_the_run) {
 }
 
 TEST_F(timing, a_limit_counts_from_the_start_where_calls_are_posted_far_ahead) {
-  const auto nap = task("nap", [](int id) { ::usleep(5000); return id; });
+  const auto nap = task("nap", [](int id) {
+    ::usleep(5000);
+    return id;
+  });
   pool pool(watched({.workers = 1, .depth = {.maximum = 64, .window = 1h}, .timeout = 100ms}), nap);
   std::vector<future<int>> calls;
   for (int i = 0; i < 60; ++i) calls.push_back(pool.call(nap, i));
@@ -186,10 +193,14 @@ TEST_F(timing, nothing_runs_after_shutdown) {
   EXPECT_LE(idle.cpu_ticks, 1U);
 }
 
-// "A call into a pool that has been idle for milliseconds", "the result of a 5, 20 or 100 ms task": their times are measured by
+// "A call into a pool that has been idle for milliseconds", "the result of a 5, 20 or 100 ms task": their times are
+// measured by
 // bench/ (idle_wake, late_result); here, that none of them needs anything but the wake-up.
 TEST_F(timing, calls_after_idleness_and_results_after_milliseconds_need_no_poll) {
-  const auto nap = task("nap", [](int ms) { ::usleep(static_cast<unsigned>(ms) * 1000); return ms; });
+  const auto nap = task("nap", [](int ms) {
+    ::usleep(static_cast<unsigned>(ms) * 1000);
+    return ms;
+  });
   pool pool(watched({.workers = 1}), nap);
   const auto switches = [] {
     rusage self{};
@@ -205,7 +216,8 @@ TEST_F(timing, calls_after_idleness_and_results_after_milliseconds_need_no_poll)
   }
 }
 
-// "Two workers and a caller on two cores" is a figure of bench/ (two_workers_round_trip); here, that more workers than cores
+// "Two workers and a caller on two cores" is a figure of bench/ (two_workers_round_trip); here, that more workers
+// than cores
 // starve nobody.
 TEST_F(timing, more_workers_than_cores_all_get_their_turn) {
   pool pool(watched({.workers = 16, .balancer = balance::round_robin}), add);

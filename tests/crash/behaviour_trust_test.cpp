@@ -1,5 +1,7 @@
-// BEHAVIOURS, "Trust" and "Errors": what is asked for by name and cannot be had is refused up front; an error always has its
-// code, its task and its cause. What a lying worker can write is in tests/fuzz/answer_fuzz.cpp and tests/crash/pool_lie_test.cpp.
+// BEHAVIOURS, "Trust" and "Errors": what is asked for by name and cannot be had is refused up front; an error always
+// has its
+// code, its task and its cause. What a lying worker can write is in tests/fuzz/answer_fuzz.cpp and
+// tests/crash/pool_lie_test.cpp.
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
@@ -17,7 +19,6 @@ class trust : public pool_survives {};
 
 using ::testing::HasSubstr;
 
-
 /// The error with which a pool is refused.
 template <class... F>
 failure refused(const pool_options& options, const task<F>&... tasks) {
@@ -33,7 +34,8 @@ failure refused(const pool_options& options, const task<F>&... tasks) {
 // "refused up front": before any process starts.
 TEST_F(trust, a_bad_option_is_refused_by_name_before_any_process_starts) {
   const shared_words started(1);
-  const failure what = refused({.workers = 2, .payload_cap = 65_MiB, .initializer = [&started] { started[0].fetch_add(1); }}, add);
+  const failure what =
+      refused({.workers = 2, .payload_cap = 65_MiB, .initializer = [&started] { started[0].fetch_add(1); }}, add);
   EXPECT_EQ(what.code, errc::invalid_options);
   EXPECT_THAT(what.message, HasSubstr("pool_options::payload_cap"));
   EXPECT_EQ(started[0], 0U);
@@ -90,9 +92,17 @@ TEST_F(trust, a_copy_of_a_task_is_the_same_task) {
 TEST_F(trust, every_kind_of_failure_has_a_code_a_task_a_cause_and_an_id) {
   const gate gate;
   const auto thrower = task("thrower", []() -> int { throw std::runtime_error("the cause"); });
-  const auto crasher = task("crasher", []() -> int { ::raise(SIGSEGV); return 0; });
+  const auto crasher = task("crasher", []() -> int {
+    ::raise(SIGSEGV);
+    return 0;
+  });
   const auto leaver = task("leaver", []() -> int { ::_exit(5); });
-  const auto sleeper = task("sleeper", []() -> int { ::pause(); return 0; }, {.timeout = 10ms});
+  const auto sleeper = task("sleeper",
+                            []() -> int {
+                              ::pause();
+                              return 0;
+                            },
+                            {.timeout = 10ms});
   const auto glutton = task("glutton", []() { return std::string(20U << 20U, 'x'); });
   const auto bad_alloc = task("bad_alloc", []() -> int { throw std::bad_alloc(); });
   pool pool(watched({.workers = 1}), thrower, crasher, leaver, sleeper, glutton, bad_alloc);
@@ -135,10 +145,11 @@ TEST_F(trust, the_workers_pid_and_last_words_are_in_the_error) {
 TEST_F(trust, an_initializer_that_throws_is_named_when_the_pool_is_built) {
   const failure what = refused({.workers = 1,
                                 .restart = {.budget = 2, .backoff = 1ms},
-                                .initializer = [] {
-                                  std::fprintf(stderr, "no licence file\n");
-                                  throw std::runtime_error("no licence");
-                                }},
+                                .initializer =
+                                    [] {
+                                      std::fprintf(stderr, "no licence file\n");
+                                      throw std::runtime_error("no licence");
+                                    }},
                                add);
   EXPECT_EQ(what.code, errc::worker_start_failed);
   EXPECT_THAT(what.message, HasSubstr("no licence"));
@@ -148,7 +159,8 @@ TEST_F(trust, an_initializer_that_throws_is_named_when_the_pool_is_built) {
 TEST_F(trust, a_lambda_brings_what_it_captured) {
   std::map<std::string, int> prices{{"tea", 3}, {"bread", 4}};
   const auto table = std::make_unique<int>(1000);
-  const auto price = task("price", [prices, at = table.get()](const std::string& item) { return prices.at(item) + *at; });
+  const auto price =
+      task("price", [prices, at = table.get()](const std::string& item) { return prices.at(item) + *at; });
   prices.clear();
   pool pool(watched({.workers = 2}), price);
   *table = 7;  // the workers have the memory of when the pool was built

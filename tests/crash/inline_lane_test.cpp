@@ -16,7 +16,10 @@ using namespace std::chrono_literals;
 using position = inline_options::position;
 
 const auto where_am_i = task("where_am_i", [] { return static_cast<std::int64_t>(::getpid()); });
-const auto nap = task("nap", [](int ms) { ::usleep(static_cast<useconds_t>(ms) * 1000); return ms; });
+const auto nap = task("nap", [](int ms) {
+  ::usleep(static_cast<useconds_t>(ms) * 1000);
+  return ms;
+});
 const auto refuse = task("refuse", [](int n) -> int { throw std::invalid_argument("not " + std::to_string(n)); });
 const auto until_told = task("until_told", [](abort_signal stop) { return stop.wait_for(20s); });
 

@@ -164,7 +164,9 @@ void a_million_calls(fences mode) {
               static_cast<unsigned long long>(report[0].waiting.parked));
 }
 
-TEST(lane_traffic, a_million_calls_are_neither_lost_nor_doubled_nor_slept_through) { a_million_calls(fences::symmetric); }
+TEST(lane_traffic, a_million_calls_are_neither_lost_nor_doubled_nor_slept_through) {
+  a_million_calls(fences::symmetric);
+}
 
 TEST(lane_traffic, a_million_calls_with_asymmetric_fences_are_neither_lost_nor_doubled_nor_slept_through) {
   const fences mode = register_for_heavy_fences();

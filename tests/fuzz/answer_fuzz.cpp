@@ -1,4 +1,5 @@
-// Fuzzes the way of an answer through the host: a response header and the arena behind it, both as a hostile worker may leave
+// Fuzzes the way of an answer through the host: a response header and the arena behind it, both as a hostile worker
+// may leave
 // them, read by pool/answer.hpp, received by the typed call, taken by the future; and the crash record of a worker that
 // died. Header, arena and record have exactly their sizes, so that AddressSanitizer sees a step out of them. Called by
 // libFuzzer and by replay_main.cpp. What the codec makes of a payload's inside is codec_fuzz.cpp's.
@@ -40,7 +41,8 @@ void require(bool holds) {
 /// Heap memory of exactly `bytes`, aligned as a page, holding the beginning of `from` and zeros.
 class exact_memory {
  public:
-  exact_memory(std::size_t bytes, std::span<const std::uint8_t> from) : size_(bytes), at_(new (std::align_val_t(alignment)) std::byte[bytes]()) {
+  exact_memory(std::size_t bytes, std::span<const std::uint8_t> from)
+      : size_(bytes), at_(new (std::align_val_t(alignment)) std::byte[bytes]()) {
     if (!from.empty()) std::memcpy(at_, from.data(), std::min(bytes, from.size()));
   }
   exact_memory(const exact_memory&) = delete;
@@ -48,7 +50,8 @@ class exact_memory {
   ~exact_memory() { ::operator delete[](at_, std::align_val_t(alignment)); }
   [[nodiscard]] std::byte* data() const { return at_; }
   [[nodiscard]] bool holds(std::span<const std::byte> part) const {
-    return part.data() >= at_ && part.size() <= size_ && static_cast<std::size_t>(part.data() - at_) <= size_ - part.size();
+    return part.data() >= at_ && part.size() <= size_ &&
+           static_cast<std::size_t>(part.data() - at_) <= size_ - part.size();
   }
 
  private:
@@ -57,7 +60,9 @@ class exact_memory {
   std::byte* at_;
 };
 
-std::span<const std::uint8_t> behind(std::span<const std::uint8_t> input, std::size_t bytes) { return input.subspan(std::min(bytes, input.size())); }
+std::span<const std::uint8_t> behind(std::span<const std::uint8_t> input, std::size_t bytes) {
+  return input.subspan(std::min(bytes, input.size()));
+}
 
 /// What the pool does with a call whose answer is `answer`, and what its caller does then.
 template <class Call, class T>

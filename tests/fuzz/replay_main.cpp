@@ -1,5 +1,6 @@
 // Runs a fuzz target without libFuzzer: over every file of its corpus, then over random mutations of those files for a
-// bounded time. Called by ctest as `<name>_fuzz CORPUS_FOLDER [SECONDS [SEED]]`. An empty or missing corpus is a failure:
+// bounded time. Called by ctest as `<name>_fuzz CORPUS_FOLDER [SECONDS [SEED]]`. An empty or missing corpus is a
+// failure:
 // such a test would test nothing. It never writes into the corpus; the input of a crash is left in `<name>_fuzz.input`.
 
 #include <fcntl.h>

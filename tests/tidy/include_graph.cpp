@@ -61,7 +61,10 @@ bool is_standard(std::string_view name) {
 std::string wrong_in_public_header(std::string_view path, inclusion what) {
   if (what.quoted) return "public headers include each other as <selvage/...>";
   if (is_standard(what.name) || what.name == "tl/expected.hpp" || what.name.starts_with("selvage/")) return {};
-  if (path == "include/selvage/asio.hpp" && what.name.starts_with("boost/asio")) return {};
+  // <selvage/asio.hpp> and the two parts that it is made of
+  const bool asio = path == "include/selvage/asio.hpp" || path == "include/selvage/detail/async_call.hpp" ||
+                    path == "include/selvage/detail/coroutine_task.hpp";
+  if (asio && what.name.starts_with("boost/asio")) return {};
   if (path == "include/selvage/flatbuffers.hpp" && what.name.starts_with("flatbuffers/")) return {};
   if (path == "include/selvage/detail/aggregate.hpp" && what.name.starts_with("boost/pfr")) return {};
   return "a public header includes std, tl/expected.hpp and <selvage/...> only";

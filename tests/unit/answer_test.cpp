@@ -81,7 +81,8 @@ TEST(answer, the_cap_is_exact) {
 }
 
 TEST(answer, an_offset_that_is_not_aligned_is_refused) {
-  for (std::uint64_t offset = 1; offset < 16; ++offset) EXPECT_STREQ(fault_of(true, offset, 1), "its payload is not aligned");
+  for (std::uint64_t offset = 1; offset < 16; ++offset)
+    EXPECT_STREQ(fault_of(true, offset, 1), "its payload is not aligned");
 }
 
 TEST(answer, sums_that_overflow_are_refused) {
@@ -94,15 +95,20 @@ TEST(answer, sums_that_overflow_are_refused) {
 // What passes can be read: checked against the definition, without the arithmetic of the implementation.
 TEST(answer, whatever_passes_lies_within_its_place) {
   tests::random_source random;
-  const std::uint64_t edges[] = {0, 1, 15, 16, 64, 80, 81, 96, cap - 1, cap, cap + 1, arena_bytes - 16, arena_bytes, arena_bytes + 1, huge - 16, huge};
+  const std::uint64_t edges[] = {
+      0,         1,   15, 16, 64, 80, 81, 96, cap - 1, cap, cap + 1, arena_bytes - 16, arena_bytes, arena_bytes + 1,
+      huge - 16, huge};
   unsigned passed = 0;
   for (int i = 0; i < 200'000; ++i) {
     const bool in_arena = random.one_in(2);
-    const auto number = [&] { return edges[random.below(std::size(edges))] + (random.one_in(3) ? random.below(64) - 32 : 0); };
+    const auto number = [&] {
+      return edges[random.below(std::size(edges))] + (random.one_in(3) ? random.below(64) - 32 : 0);
+    };
     const std::uint64_t offset = number();
     const std::uint64_t length = number();
     const bool overflows = offset + length < offset;
-    const bool fits = offset % 16 == 0 && length <= cap && !overflows && offset + length <= (in_arena ? arena_bytes : shm::inline_payload_bytes);
+    const bool fits = offset % 16 == 0 && length <= cap && !overflows &&
+                      offset + length <= (in_arena ? arena_bytes : shm::inline_payload_bytes);
     ASSERT_EQ(fault_of(in_arena, offset, length) == nullptr, fits) << in_arena << " " << offset << " " << length;
     passed += fits ? 1 : 0;
   }

@@ -1,4 +1,5 @@
-// Which lane gets the next call: every rule over lanes that are only figures. What a rule does to calls in a real pool is in
+// Which lane gets the next call: every rule over lanes that are only figures. What a rule does to calls in a real
+// pool is in
 // tests/crash/behaviour_balance_test.cpp.
 
 #include "pool/balancer.hpp"
@@ -13,7 +14,9 @@ namespace {
 
 constexpr depth_rule two_deep{.maximum = 2, .window_ns = 100'000};
 
-lane_load lane(unsigned in_flight, std::uint64_t load_ns = 0) { return {.usable = true, .in_flight = in_flight, .load_ns = load_ns}; }
+lane_load lane(unsigned in_flight, std::uint64_t load_ns = 0) {
+  return {.usable = true, .in_flight = in_flight, .load_ns = load_ns};
+}
 lane_load unusable() { return {}; }
 
 std::vector<int> chosen(balancer& rule, const std::vector<lane_load>& lanes, int times) {
@@ -26,7 +29,8 @@ std::vector<int> chosen(balancer& rule, const std::vector<lane_load>& lanes, int
 }
 
 TEST(balancer, no_lane_at_all_is_no_choice) {
-  for (const balance rule : {balance::first_idle, balance::round_robin, balance::random, balance::first_idle_or_random}) {
+  for (const balance rule :
+       {balance::first_idle, balance::round_robin, balance::random, balance::first_idle_or_random}) {
     balancer it(rule, two_deep, 1);
     EXPECT_EQ(it.choose({}), std::nullopt);
     EXPECT_EQ(it.choose(std::vector{unusable(), unusable()}), std::nullopt);
@@ -35,7 +39,8 @@ TEST(balancer, no_lane_at_all_is_no_choice) {
 }
 
 TEST(balancer, no_rule_chooses_a_lane_that_cannot_be_used) {
-  for (const balance rule : {balance::first_idle, balance::round_robin, balance::random, balance::first_idle_or_random}) {
+  for (const balance rule :
+       {balance::first_idle, balance::round_robin, balance::random, balance::first_idle_or_random}) {
     balancer it(rule, two_deep, 7);
     EXPECT_EQ(chosen(it, {unusable(), lane(1), lane(2)}, 20), std::vector<int>(20, 1));
   }
@@ -67,7 +72,8 @@ TEST(balancer, round_robin_does_not_care_who_is_idle) {
 TEST(balancer, random_reaches_every_lane_with_room_about_as_often) {
   balancer it(balance::random, two_deep, 42);
   std::array<int, 4> counts{};
-  for (const int pick : chosen(it, {lane(0), lane(1), lane(2), lane(0)}, 30'000)) ++counts.at(static_cast<std::size_t>(pick));
+  for (const int pick : chosen(it, {lane(0), lane(1), lane(2), lane(0)}, 30'000))
+    ++counts.at(static_cast<std::size_t>(pick));
   EXPECT_EQ(counts[2], 0);
   for (const std::size_t i : {0U, 1U, 3U}) {
     EXPECT_GT(counts[i], 9'000);

@@ -223,7 +223,7 @@ TEST(baseline_filter, refuses_in_the_kernel_what_it_refuses_on_paper) {
 TEST(bpf_assembler, refuses_a_jump_that_leads_nowhere) {
   bpf::assembler code;
   const auto nowhere = code.label();
-  code.load(bpf::syscall_number).jump_if(bpf::compare::equal, 1, nowhere).finish(SECCOMP_RET_ALLOW);
+  code.fetch(bpf::syscall_number).jump_if(bpf::compare::equal, 1, nowhere).finish(SECCOMP_RET_ALLOW);
   EXPECT_THROW((void)code.assemble(), std::logic_error);
 }
 
@@ -231,7 +231,7 @@ TEST(bpf_assembler, refuses_a_conditional_jump_that_is_too_far) {
   for (const unsigned between : {255U, 256U}) {
     bpf::assembler code;
     const auto far = code.label();
-    code.load(bpf::syscall_number).jump_if(bpf::compare::equal, 1, far);
+    code.fetch(bpf::syscall_number).jump_if(bpf::compare::equal, 1, far);
     for (unsigned i = 0; i < between; ++i) code.load_constant(i);
     code.place(far).finish(SECCOMP_RET_ALLOW);
     if (between == 255) {

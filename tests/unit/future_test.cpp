@@ -1,4 +1,5 @@
-// A future by itself, over a call that the test settles by hand: what it promises without any pool. Futures of real pools are
+// A future by itself, over a call that the test settles by hand: what it promises without any pool. Futures of real
+// pools are
 // in tests/crash/behaviour_future_test.cpp.
 
 #include <selvage/future.hpp>
@@ -93,7 +94,8 @@ TEST(future, an_answer_in_another_form_is_refused) {
   for (const auto form : {payload_form::none, payload_form::flat, payload_form::table, static_cast<payload_form>(9)}) {
     EXPECT_NE(fault_of<int>({form, bytes}), "");
   }
-  for (const auto form : {payload_form::none, payload_form::fixed, payload_form::table}) EXPECT_NE(fault_of<std::string>({form, bytes}), "");
+  for (const auto form : {payload_form::none, payload_form::fixed, payload_form::table})
+    EXPECT_NE(fault_of<std::string>({form, bytes}), "");
   EXPECT_NE(fault_of<void>({payload_form::flat, bytes}), "");
 }
 

@@ -38,8 +38,15 @@ TEST(service_histogram, quantiles_outside_of_0_and_1_are_the_extremes) {
 
 TEST(figures, time_goes_to_the_bucket_of_its_power_of_two) {
   host::figures all(1);
-  const std::pair<std::uint64_t, std::size_t> cases[] = {
-      {0, 0}, {1, 0}, {2, 1}, {3, 1}, {4, 2}, {1023, 9}, {1024, 10}, {std::uint64_t{1} << 39, 39}, {std::numeric_limits<std::uint64_t>::max(), 39}};
+  const std::pair<std::uint64_t, std::size_t> cases[] = {{0, 0},
+                                                         {1, 0},
+                                                         {2, 1},
+                                                         {3, 1},
+                                                         {4, 2},
+                                                         {1023, 9},
+                                                         {1024, 10},
+                                                         {std::uint64_t{1} << 39, 39},
+                                                         {std::numeric_limits<std::uint64_t>::max(), 39}};
   for (const auto& [time, bucket] : cases) {
     host::figures one(1);
     one.time(0, time);

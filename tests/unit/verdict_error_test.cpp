@@ -1,4 +1,5 @@
-// From the supervisor's verdict and the dead worker's own record to words: the verdict is believed, the record only where it
+// From the supervisor's verdict and the dead worker's own record to words: the verdict is believed, the record only
+// where it
 // agrees. BEHAVIOURS, "Errors": always a code, the cause, and what is known of the worker.
 
 #include "pool/verdict_error.hpp"
@@ -118,8 +119,9 @@ TEST(verdict_error, a_record_that_is_nothing_but_noise_describes_the_verdict) {
 }
 
 TEST(verdict_error, each_way_to_exit_is_told_apart) {
-  const std::pair<crash_kind, const char*> ways[] = {
-      {crash_kind::exit, "by exit(3)"}, {crash_kind::quick_exit, "by quick_exit(3)"}, {crash_kind::none, "by _exit(3)"}};
+  const std::pair<crash_kind, const char*> ways[] = {{crash_kind::exit, "by exit(3)"},
+                                                     {crash_kind::quick_exit, "by quick_exit(3)"},
+                                                     {crash_kind::none, "by _exit(3)"}};
   for (const auto& [kind, words] : ways) {
     shm::crash_record record{};
     if (kind != crash_kind::none) tell(record, kind);
@@ -132,7 +134,8 @@ TEST(verdict_error, each_way_to_exit_is_told_apart) {
 }
 
 TEST(verdict_error, the_call_that_was_over_its_limit_is_told_from_those_beside_it) {
-  for (const auto& [reason, code] : {std::pair{verdict_reason::timed_out, errc::timed_out}, std::pair{verdict_reason::aborted, errc::aborted}}) {
+  for (const auto& [reason, code] :
+       {std::pair{verdict_reason::timed_out, errc::timed_out}, std::pair{verdict_reason::aborted, errc::aborted}}) {
     shm::verdict verdict = verdict_of(reason, SIGKILL);
     verdict.call_id = call;
     EXPECT_EQ(describe(verdict).what.code, code);
@@ -179,7 +182,8 @@ TEST(verdict_error, why_no_worker_became_ready_is_said_in_words) {
   EXPECT_THAT(describe_start_failure(crashed), HasSubstr("SIGSEGV"));
   EXPECT_THAT(describe_start_failure(crashed), HasSubstr("no licence"));
   EXPECT_THAT(describe_start_failure(verdict_of(verdict_reason::exited, 0, 7)), HasSubstr("status 7"));
-  EXPECT_THAT(describe_start_failure(verdict_of(verdict_reason::start_timeout)), HasSubstr("restart_options::start_timeout"));
+  EXPECT_THAT(describe_start_failure(verdict_of(verdict_reason::start_timeout)),
+              HasSubstr("restart_options::start_timeout"));
   shm::verdict no_fork{};
   no_fork.error = EAGAIN;
   EXPECT_THAT(describe_start_failure(no_fork), HasSubstr("could not be started"));

@@ -21,7 +21,8 @@ namespace selvage::detail {
 
 template <class T>
 struct completion {
-  static_assert(std::is_default_constructible_v<T>, "an Asio handler gets a T even when the call failed: T must be default-constructible");
+  static_assert(std::is_default_constructible_v<T>,
+                "an Asio handler gets a T even when the call failed: T must be default-constructible");
   using signature = void(std::exception_ptr, T);
   template <class Handler>
   static void run(Handler& handler, tl::expected<T, error> outcome) {
@@ -53,7 +54,8 @@ void complete_with(tl::expected<future<T>, error> started, Handler handler) {
     auto call = std::make_shared<call_ref<call_state>>(call_ref<call_state>::share(started->state()));
     slot.assign([call](boost::asio::cancellation_type) { abort_call(*call->get()); });
   }
-  started->then([handler = std::move(handler), slot, work = boost::asio::make_work_guard(executor)](tl::expected<T, error> outcome) mutable {
+  started->then([handler = std::move(handler), slot,
+                 work = boost::asio::make_work_guard(executor)](tl::expected<T, error> outcome) mutable {
     auto target = work.get_executor();
     boost::asio::dispatch(target, [handler = std::move(handler), slot, outcome = std::move(outcome)]() mutable {
       if (slot.is_connected()) slot.clear();
@@ -69,7 +71,8 @@ namespace selvage {
 
 template <class F, class... A>
 auto pool::async_call(const task<F>& task, A&&... arguments_then_token) {
-  static_assert(sizeof...(A) >= 1, "the last argument of async_call is a completion token, e.g. boost::asio::use_awaitable");
+  static_assert(sizeof...(A) >= 1,
+                "the last argument of async_call is a completion token, e.g. boost::asio::use_awaitable");
   using T = typename selvage::task<F>::result;
   auto all = std::forward_as_tuple(std::forward<A>(arguments_then_token)...);
   constexpr std::size_t count = sizeof...(A) - 1;
@@ -83,7 +86,8 @@ auto pool::async_call(const task<F>& task, A&&... arguments_then_token) {
                                    std::move(handler));
         },
         token, std::get<I>(std::move(all))...);
-  }(std::make_index_sequence<count>{});
+  }
+  (std::make_index_sequence<count>{});
 }
 
 }  // namespace selvage

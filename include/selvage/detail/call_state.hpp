@@ -55,7 +55,8 @@ class call_state {
   call_state& operator=(const call_state&) = delete;
   virtual ~call_state() = default;
 
-  /// The worker's answer: copies what it needs out of `answer`, whose bytes may be changing while it reads. Returns: empty,
+  /// The worker's answer: copies what it needs out of `answer`, whose bytes may be changing while it reads. Returns:
+  /// empty,
   /// or what is wrong with the answer. Called once, by whoever collects.
   virtual std::string receive(payload_view answer) = 0;
   /// A trusted view wants the bytes left in place: returns true and takes over the slot.
@@ -70,12 +71,12 @@ class call_state {
   std::optional<error> problem;         ///< the outcome, where it is no value; valid once settled
 
   // -- the pool's
-  pool_core* owner = nullptr;           ///< not used once settled
+  pool_core* owner = nullptr;  ///< not used once settled
   const task_record* task = nullptr;
   std::uint64_t id = 0;
   std::uint64_t timeout_ns = 0;
   std::uint64_t grace_ns = 0;
-  call_state* next = nullptr;           ///< in the pool's queue
+  call_state* next = nullptr;  ///< in the pool's queue
   waiter* sleeper = nullptr;
   std::uint32_t attempts = 0;
   std::uint16_t task_index = 0;
@@ -84,13 +85,13 @@ class call_state {
   std::uint8_t deaths = 0;
   call_place place = call_place::nowhere;
   bool abort_wanted = false;
-  bool in_place = false;                ///< settled without a copy: the slot is still held
-  std::uint64_t view_bytes = 0;         ///< pinned by in_place
-  std::shared_ptr<void> keeps_pool;     ///< in_place only: the mapping must outlive the view
+  bool in_place = false;             ///< settled without a copy: the slot is still held
+  std::uint64_t view_bytes = 0;      ///< pinned by in_place
+  std::shared_ptr<void> keeps_pool;  ///< in_place only: the mapping must outlive the view
   kept_payload kept;
   std::atomic<std::uint64_t> abort_word{0};  ///< the inline lane's abort signal: raised when 1
   std::atomic<std::uint32_t> abort_bell{0};
-  std::function<void()> on_settled;     ///< run once by the pool's helper thread
+  std::function<void()> on_settled;  ///< run once by the pool's helper thread
   std::optional<std::stop_callback<stop_trigger>> stop;
 };
 
@@ -118,8 +119,10 @@ class call_ref {
   void reset() noexcept {
     C* call = std::exchange(call_, nullptr);
     if (call == nullptr) return;
-    // SYNC references: release our use, acquire everybody's before the destructor. The last one has no one to race with.
-    if (call->references.load(std::memory_order_acquire) == 1 || call->references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete call;
+    // Release our use, acquire everybody's before the destructor. The last one has no one to race with.
+    if (call->references.load(std::memory_order_acquire) == 1 ||
+        call->references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      delete call;
   }
   [[nodiscard]] C* get() const noexcept { return call_; }
   C* operator->() const noexcept { return call_; }
@@ -134,7 +137,8 @@ class call_ref {
 
 /// Blocks until the call is settled, or until the time has come. The caller collects for everybody meanwhile.
 bool wait_until_settled(call_state& call, std::uint64_t until_ns);
-/// Asks for the call to stop: before its start it is removed; while it runs its signal is raised, and after its grace, where
+/// Asks for the call to stop: before its start it is removed; while it runs its signal is raised, and after its
+/// grace, where
 /// it has one, its worker is killed. Nothing where it is settled.
 void abort_call(call_state& call) noexcept;
 /// Runs `callback` on the helper thread once the call is settled.

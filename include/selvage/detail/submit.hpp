@@ -26,11 +26,13 @@ enum class when_full : std::uint8_t { wait, refuse };
 
 // -- the core, in pool/
 
-/// Posts or queues the call; its outcome, a refusal included, is settled in `call`. Throws only what `arguments.write` throws.
+/// Posts or queues the call; its outcome, a refusal included, is settled in `call`. Throws only what
+/// `arguments.write` throws.
 void submit(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments,
             const call_options& options, when_full full);
 
-/// The call waits until each of `inputs` is settled; then `launch` runs on the helper thread, which submits it or settles it.
+/// The call waits until each of `inputs` is settled; then `launch` runs on the helper thread, which submits it or
+/// settles it.
 void submit_after(pool_core& core, call_state& call, const task_record& task, std::span<call_state* const> inputs,
                   const call_options& options, std::function<void()> launch);
 /// Settles a call that waits for its inputs with the error of one of them.
@@ -72,7 +74,8 @@ void with_source(Use&& use, A&... arguments) {
   }
 }
 
-/// What a call that waits keeps of an argument for a parameter of type P: the future itself, or a value that borrows nothing.
+/// What a call that waits keeps of an argument for a parameter of type P: the future itself, or a value that borrows
+/// nothing.
 template <class P, class A>
 auto keep(A&& argument) {
   if constexpr (is_future<std::remove_cvref_t<A>>::value) {
@@ -100,22 +103,29 @@ void add_input(std::vector<call_state*>& inputs, const A& argument) {
 
 /// A call with futures among its arguments: all are kept until every outcome is known, then encoded.
 template <class Shape, class... A>
-void start_after(pool_core& core, call_state& call, const task_record& task, const call_options& options, A&&... arguments) {
+void start_after(pool_core& core, call_state& call, const task_record& task, const call_options& options,
+                 A&&... arguments) {
   auto kept = [&]<std::size_t... I>(std::index_sequence<I...>) {
     using parameters = typename Shape::parameter_types;
     using values = std::tuple<decltype(keep<std::tuple_element_t<I, parameters>>(std::forward<A>(arguments)))...>;
     return std::make_shared<values>(keep<std::tuple_element_t<I, parameters>>(std::forward<A>(arguments))...);
-  }(std::index_sequence_for<A...>{});
+  }
+  (std::index_sequence_for<A...>{});
   std::vector<call_state*> inputs;
   std::apply([&](const auto&... each) { (add_input(inputs, each), ...); }, *kept);
   auto launch = [&core, &call, &task, kept] {
     try {
-      std::apply([&](auto&... each) {
-        const std::tuple<decltype(settled_value(each))...> known(settled_value(each)...);
-        std::apply([&](const auto&... value) {
-          with_source<Shape>([&](const payload_source& source) { resume_waiting(core, call, task, source); }, value...);
-        }, known);
-      }, *kept);
+      std::apply(
+          [&](auto&... each) {
+            const std::tuple<decltype(settled_value(each))...> known(settled_value(each)...);
+            std::apply(
+                [&](const auto&... value) {
+                  with_source<Shape>([&](const payload_source& source) { resume_waiting(core, call, task, source); },
+                                     value...);
+                },
+                known);
+          },
+          *kept);
     } catch (const error& problem) {
       fail_waiting(core, call, problem);
     }

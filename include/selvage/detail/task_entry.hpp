@@ -12,7 +12,8 @@
 
 namespace selvage::detail {
 
-/// Runs ready handlers of a worker's coroutines. Implemented by <selvage/asio.hpp>, owned by the worker, made at the first
+/// Runs ready handlers of a worker's coroutines. Implemented by <selvage/asio.hpp>, owned by the worker, made at the
+/// first
 /// coroutine.
 class event_loop {
  public:
@@ -42,7 +43,8 @@ class call_context {
 
   /// A synchronous task answers here, before its thunk returns; what it throws is caught by the worker.
   virtual reply_port& port() noexcept = 0;
-  /// A coroutine task answers later: the port outlives the thunk and is destroyed by its one answer. Worker's main thread only.
+  /// A coroutine task answers later: the port outlives the thunk and is destroyed by its one answer. Worker's main
+  /// thread only.
   virtual reply_port& defer() = 0;
   /// The worker's event loop, made by `make` at the first use.
   virtual event_loop& loop(std::unique_ptr<event_loop> (*make)()) = 0;
