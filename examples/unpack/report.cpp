@@ -66,6 +66,22 @@ void print_failures(const std::vector<item>& items, const pool_run& pool, const 
   }
 }
 
+// What went otherwise than it should have: nothing, mostly.
+void print_surprises(const char* name, const std::vector<item>& items, const run& judged, const run& here,
+                     const paint& paint) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const ending& how = judged.endings[i];
+    const bool hostile = items[i].kind != mischief::none;
+    if (hostile ? failed_rightly(items[i].kind, how) : same(how, here.endings[i])) continue;
+    std::printf("wrong in %s:", name);
+    if (how) {
+      std::printf("  %-26s %ssucceeded%s\n", items[i].path.c_str(), paint.bad, paint.none);
+    } else {
+      print_failure(items[i], how.error(), paint.bad, "");
+    }
+  }
+}
+
 void print_restarts(const selvage::restart_stats& why) {
   const auto all = why.crashed + why.exited + why.timed_out + why.aborted + why.failed_starts + why.recycled_calls +
                    why.recycled_resident + why.recycled_age;
@@ -112,6 +128,7 @@ void print_report(const std::vector<item>& items, const run& here, const pool_ru
       pool.workers, static_cast<long long>(time_limit.count()));
   print_failures(items, pool, here, paint);
   print_restarts(pool.restarts);
+  print_surprises("fork per item", items, forks, here, paint);
   print_findings("pool", judge(items, pool, here), paint);
   print_findings("fork per item", judge(items, forks, here), paint);
   std::printf(

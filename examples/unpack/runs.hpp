@@ -14,8 +14,8 @@ namespace unpack {
 
 using namespace selvage::literals;
 
-inline constexpr std::chrono::seconds time_limit{2};     ///< for one item
-inline constexpr selvage::bytes memory_limit = 256_MiB;  ///< for one process, beyond what it starts with
+inline constexpr std::chrono::seconds time_limit{2};    ///< for one item
+inline constexpr selvage::bytes memory_limit = 64_MiB;  ///< for one process, beyond what it starts with
 
 struct run {
   std::vector<ending> endings{};               ///< one for each item, in their order

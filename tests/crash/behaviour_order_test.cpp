@@ -223,7 +223,7 @@ TEST_F(order, dropped_calls_give_back_their_slots_and_their_arena) {
   const auto length = task("length", [](std::string_view text) { return text.size(); });
   pool pool(watched({.workers = 1, .arena = {.initial = 64_KiB, .maximum = 64_KiB}, .payload_cap = 60_KiB}), length);
   for (int i = 0; i < 2000; ++i) (void)pool.call(length, std::string(50'000, 'x'));
-  EXPECT_EQ(pool.call(length, std::string(60_KiB.count, 'y')).get(), 60_KiB.count);
+  EXPECT_EQ(pool.call(length, std::string((60_KiB).count, 'y')).get(), (60_KiB).count);
 }
 
 TEST_F(order, a_stop_request_aborts_the_calls_that_were_given_its_token) {

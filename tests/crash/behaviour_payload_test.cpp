@@ -325,7 +325,7 @@ TEST_F(payloads, a_fill_that_throws_posts_nothing_and_leaves_the_pool_well) {
     EXPECT_THROW((void)pool.call(length, in_place(size, [](std::span<std::byte>) { throw std::runtime_error("no"); })),
                  std::runtime_error);
   }
-  EXPECT_EQ(pool.call(length, std::string(64_KiB.count, 'x')).get(), 64_KiB.count);
+  EXPECT_EQ(pool.call(length, std::string((64_KiB).count, 'x')).get(), (64_KiB).count);
   EXPECT_EQ(pool.stats().posted, 1U);
 }
 

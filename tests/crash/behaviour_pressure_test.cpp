@@ -75,7 +75,7 @@ TEST_F(pressure, sixteen_calls_of_8_mib_go_through_an_arena_of_64_mib) {
   std::vector<std::vector<std::byte>> sent;
   std::vector<future<std::vector<std::byte>>> calls;
   for (int i = 0; i < 16; ++i) {
-    sent.emplace_back(8_MiB.count, static_cast<std::byte>(i));
+    sent.emplace_back((8_MiB).count, static_cast<std::byte>(i));
     calls.push_back(pool.call(echo, sent.back()));
   }
   for (std::size_t i = 0; i < 16; ++i) {

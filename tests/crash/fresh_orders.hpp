@@ -4,7 +4,7 @@
 
 namespace selvage::test {
 
-/// One line: exit, crash, hang, spawn without init, spawn after a lie to init.
+/// One line: exit, die, hang, spawn without init, spawn after a lie to init.
 inline constexpr const char* fresh_orders_file = "selvage-fresh-process-orders";
 
 }  // namespace selvage::test

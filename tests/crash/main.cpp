@@ -37,7 +37,7 @@ int misbehave_as_told(int argc, char** argv) {
   std::string told;
   std::getline(std::ifstream(selvage::test::fresh_orders_file), told);
   if (told == "exit") return 3;
-  if (told == "crash") ::raise(SIGSEGV);
+  if (told == "die") ::raise(SIGKILL);
   if (told == "hang") ::pause();
   if (told == "spawn without init") return try_to_spawn();
   if (told == "spawn after a lie to init") {

@@ -74,7 +74,7 @@ TEST(options, arena_sizes) {
 
 TEST(options, the_payload_cap_may_be_the_whole_arena_and_no_more) {
   EXPECT_PASSES({.payload_cap = 64_MiB});
-  EXPECT_NAMES("payload_cap", {.payload_cap = {64_MiB.count + 1}});
+  EXPECT_NAMES("payload_cap", {.payload_cap = bytes{(64_MiB).count + 1}});
   EXPECT_EQ(checked({.arena = {.maximum = 16_MiB}}, 1).payload_cap, 2_MiB);
 }
 
