@@ -134,6 +134,7 @@ void pool_core::open_next(host::lane_port& port) {
     port.calls_until_retire = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(around(jitter_)));
   }
   port.lane.open(closed + 1);
+  ring_supervisor();  // from now on the worker's start has a limit
 }
 
 void pool_core::lane_became_ready(host::lane_port& port) {

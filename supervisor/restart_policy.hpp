@@ -13,7 +13,8 @@ struct restart_policy {
   std::uint32_t budget = 5;  ///< consecutive deaths before ready; one more and the lane has failed
   std::chrono::nanoseconds backoff_first{std::chrono::milliseconds(10)};
   std::chrono::nanoseconds backoff_limit{std::chrono::seconds(1)};
-  std::chrono::nanoseconds start_timeout{std::chrono::seconds(30)};  ///< fork to ready
+  std::chrono::nanoseconds start_timeout{std::chrono::seconds(
+      30)};  ///< to ready, from the fork or from when the host opened the epoch, whichever is later
 };
 
 /// How far a worker had come when it died.

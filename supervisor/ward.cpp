@@ -114,7 +114,13 @@ std::uint64_t ward::attend_starting(std::uint64_t now_ns) {
   if (now_ns >= due_ns_) {
     sentence_ = {.reason = shm::verdict_reason::start_timeout};
     handle(event::overdue);
+// The start counts from when the host has opened the epoch: before that nobody needs the worker, which may have done
+// all but wait for its turn. The host rings when it opens.
     return base::never_ns;
+  if (!is_open()) return base::never_ns;
+  if (due_ns_ == base::never_ns) {
+    due_ns_ = base::saturating_add(now_ns, base::to_ns(shared_.given.restart.start_timeout));
+  }
   }
   // Nobody says when it is ready: look again when that would matter for its recycling.
   const recycle_policy& policy = shared_.given.recycle;

@@ -106,7 +106,7 @@ class ward {
   int pid_ = 0;
   base::unique_fd pidfd_;
   std::uint64_t born_ns_ = 0;
-  std::uint64_t due_ns_ = 0;  // of the state: start timeout, end of the backoff, next nudge, next sweep
+  std::uint64_t due_ns_ = 0;  // of the state: start timeout (never_ns: not opened), end of the backoff, next nudge, next sweep
   std::uint64_t nudge_pause_ns_ = 0;
   std::uint64_t ring_pause_ns_ = 0;  // 0: no answer waits to be taken
   std::uint64_t ring_due_ns_ = 0;

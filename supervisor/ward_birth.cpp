@@ -36,7 +36,7 @@ void ward::fork_worker() {
   const double chance = std::generate_canonical<double, 32>(shared_.chance);
   age_limit_ns_ = age_limit_ns(shared_.given.recycle, chance);
   born_ns_ = base::now_ns();
-  due_ns_ = base::saturating_add(born_ns_, base::to_ns(shared_.given.restart.start_timeout));
+  due_ns_ = base::never_ns;
   const int error = try_fork();
   if (error == 0) return;
   handle(event::fork_failed);

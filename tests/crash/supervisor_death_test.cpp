@@ -137,6 +137,7 @@ TEST(supervisor_death, a_worker_that_says_ready_and_dies_over_and_over_is_no_for
 TEST(supervisor_death, a_worker_that_is_not_ready_in_time_is_killed_and_counts_as_a_failed_start) {
   supervisor_rig rig({.restart = {.budget = 1, .backoff_first = 1ms, .start_timeout = 30ms}},
                      [](scripted_worker&) { ::signal(SIGTERM, SIG_IGN), ::pause(); });
+  for (int i = 0; i < 2; ++i) rig.open_without_waiting(0);
   ASSERT_TRUE(eventually([&] { return rig.state(0) == lane_state::failed; }));
   EXPECT_EQ(reason(rig.start_failure(0)), verdict_reason::start_timeout);
   EXPECT_EQ(rig.page(0).words.epoch.load(), 2U);

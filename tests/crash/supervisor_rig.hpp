@@ -234,6 +234,7 @@ class supervisor_rig {
     }));
     lanes_[k].reset();
     lanes_[k].open(page(k).words.epoch.load());
+    ring();
   }
   unsigned post(unsigned k, const test_call& call) {
     const unsigned slot = lanes_[k].claim().value();

@@ -214,6 +214,14 @@ class pool_survives : public ::testing::Test {
   return pids;
 }
 
+/// The same of a pool whose workers all live. The supervisor writes a pid down when its fork returns, by which time the
+/// worker may long be ready.
+[[nodiscard]] inline std::vector<int> every_worker_pid(const pool& pool) {
+  std::vector<int> pids;
+  EXPECT_TRUE(holds_in_the_end([&] { return (pids = worker_pids(pool)).size() == pool.stats().lanes.size(); }));
+  return pids;
+}
+
 [[nodiscard]] inline bool is_gone(int pid) { return ::kill(pid, 0) != 0; }
 
 }  // namespace selvage::test
