@@ -30,7 +30,7 @@ constexpr int supervisor_patience_ms = 10'000;
 pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const task_record>> tasks,
                      const launcher& launch)
     : options_(host::checked(std::move(options), tasks.size())),
-      tasks_(std::move(tasks)),
+      tasks_(host::checked(std::move(tasks))),
       index_(tasks_),
       shape_(host::geometry_of(options_)),
       payload_cap_(options_.payload_cap.count),

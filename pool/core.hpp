@@ -113,6 +113,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
   [[nodiscard]] error closed_error(const call_state& call) const;
   [[nodiscard]] error unknown_error(const call_state& call) const;
+  [[nodiscard]] error invalid_error(const call_state& call, const char* fault) const;
   void prepare(call_state& call, const task_record& task, const call_options& options);
   bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);
   void stop_writing(host::lane_port& port, lock_type& held);

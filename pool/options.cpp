@@ -82,6 +82,19 @@ pool_options checked(pool_options given, std::size_t tasks) {
   return given;
 }
 
+task_list checked(task_list tasks) {
+  for (const auto& task : tasks) {
+    const auto not_negative = [&](std::chrono::nanoseconds time, std::string_view field) {
+      if (time.count() >= 0) return;
+      throw error(errc::invalid_options,
+                  fmt::format("task_options::{} of task '{}': must not be negative", field, task->name));
+    };
+    not_negative(task->options.timeout, "timeout");
+    not_negative(task->options.grace, "grace");
+  }
+  return tasks;
+}
+
 shm::geometry geometry_of(const pool_options& options) noexcept {
   return {.lanes = options.workers,
           .request_arena_bytes = options.arena.maximum.count,

@@ -6,6 +6,7 @@
 #include "base/clock.hpp"
 #include "base/syscalls.hpp"
 #include "pool/collecting.hpp"
+#include "pool/options.hpp"
 
 namespace selvage::detail {
 namespace {
@@ -47,6 +48,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
   prepare(call, task, options);
   payload_source arguments = given;
   auto refused = admit(call, task, arguments);
+  if (const char* const fault = host::fault_of(options)) refused = invalid_error(call, fault);
   lock_type held(lock_);
   ++unsettled_;
   if (options.stop.stop_requested()) call.abort_wanted = true;
@@ -95,6 +97,7 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
     const lock_type held(lock_);
     ++unsettled_;
     auto refused = known ? withdrawn(call) : unknown_error(call);
+    if (const char* const fault = host::fault_of(options)) refused = invalid_error(call, fault);
     if (!refused && state_ != state::open) refused = closed_error(call);
     if (refused) return settle(call, std::move(refused));
     waiting_.emplace(&call, host::call_ptr::share(&call));
@@ -252,6 +255,10 @@ std::optional<error> pool_core::withdrawn(const call_state& call) const {
 error pool_core::unknown_error(const call_state& call) const {
   return error(base_failure(call, errc::unknown_task,
                             "the pool was built without this task: name it in the pool's constructor"));
+}
+
+error pool_core::invalid_error(const call_state& call, const char* fault) const {
+  return error(base_failure(call, errc::invalid_options, fault));
 }
 
 error pool_core::closed_error(const call_state& call) const {

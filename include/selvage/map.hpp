@@ -37,7 +37,7 @@ inline constexpr std::size_t map_window = 4096;
 
 /// Returns: a vector of function(element) for each element, or nothing for a function without a result.
 /// Errors: throws the selvage::error of the first element, in input order, that failed; what has not run by then
-/// never runs.
+/// never runs. invalid_options names the pool_options field of the same name.
 /// Blocks until all is done. Cost: a pool's start and end (about a millisecond for a small program), then about 100
 /// ns an element.
 template <std::ranges::forward_range Range, class Function>

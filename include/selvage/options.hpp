@@ -1,7 +1,8 @@
 #pragma once
 // What a pool, a task and a call can be told. Aggregates for designated initialisers; every default stands beside
 // its field.
-// Validated once, when the pool is built: selvage::error (invalid_options) names the field.
+// Validated once, those of the pool and its tasks when the pool is built, those of a call when it is made:
+// selvage::error (invalid_options) names the field.
 
 #include <chrono>
 #include <cstdint>
@@ -118,13 +119,15 @@ struct pool_options {
 };
 
 struct task_options {
-  std::chrono::nanoseconds timeout{0};  ///< 0: the pool's
-  std::chrono::nanoseconds grace{0};    ///< 0: the pool's
+  std::chrono::nanoseconds timeout{0};  ///< 0: the pool's; never negative
+  std::chrono::nanoseconds grace{0};    ///< 0: the pool's; never negative
 };
 
 struct call_options {
-  std::chrono::nanoseconds timeout{0};  ///< 0: the task's, else the pool's
-  std::chrono::nanoseconds grace{0};    ///< 0: the task's, else the pool's; also after an abort while running
+  /// 0: the task's, else the pool's. A negative one, such as the rest of a deadline that has passed, is no limit that a
+  /// call could keep: the call does not run, and its future has errc::invalid_options.
+  std::chrono::nanoseconds timeout{0};
+  std::chrono::nanoseconds grace{0};  ///< 0: the task's, else the pool's; also after an abort while running
   std::stop_token stop{};               ///< a stop request aborts the call
 };
 

@@ -59,7 +59,7 @@ class pool {
     return call_with({}, task, std::forward<A>(arguments)...);
   }
 
-  /// The same under options of its own.
+  /// The same under options of its own. Errors: invalid_options, in the future, where one of them is out of range.
   template <class F, class... A>
   [[nodiscard]] future<typename task<F>::result> call_with(const call_options& options, const task<F>& task,
                                                            A&&... arguments) {
