@@ -98,8 +98,10 @@ void loop::close(unsigned slot, std::uint64_t started_ns) noexcept {
   lane_.finish(slot);
 }
 
+// At any time: the next call's start has nothing to do with it.
 void loop::close_deferred(unsigned slot, std::uint64_t started_ns) noexcept {
-  close(slot, started_ns);
+  lane_.response(slot).service_ns = base::now_ns() - started_ns;
+  lane_.finish(slot);
   deferred_ &= ~shm::bit(slot);
   lane_.wake_host(false);
 }
@@ -142,17 +144,18 @@ void loop::park() noexcept {
   spinner_.was_parked(base::now_ns() - parked_ns);
 }
 
-// Runs the handlers that are ready. Which coroutine one belongs to is known only where there is one.
+// Runs the handlers that are ready, however long that takes: the clock is read again before the next call. Which
+// coroutine one belongs to is known only where there is one.
 void loop::run_coroutines() {
   const bool one = std::has_single_bit(deferred_);
   crash_recorder::running(one ? lane_.response(shm::first_from(deferred_, 0)).call_id : 0);
   events_->poll();
+  now_ns_ = 0;
 }
 
 // Some calls are deferred: runs their handlers, and sleeps where no more calls can be started.
 void loop::rest_with_coroutines() {
   announce();
-  now_ns_ = 0;
   run_coroutines();
   const auto may_sleep = [&] { return deferred_ != 0 && (retiring() || lane_.pending() == 0); };
   if (!may_sleep()) return;

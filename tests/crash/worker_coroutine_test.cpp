@@ -1,6 +1,7 @@
 // Coroutine tasks: several are started in one worker and answered as they finish.
 #include <gtest/gtest.h>
 
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -34,6 +35,10 @@ const auto late = selvage::task("late", [](std::int64_t ms) -> awaitable<std::in
 const auto at_once =
     selvage::task("at_once", [](std::int64_t value) -> awaitable<std::int64_t> { co_return 2 * value; });
 const auto plain = selvage::task("plain", [](std::int64_t value) { return value + 1; });
+const auto late_by_two_steps = selvage::task("late_by_two_steps", [](std::int64_t ms) -> awaitable<void> {
+  co_await pause(milliseconds(ms));
+  co_await boost::asio::post(co_await boost::asio::this_coro::executor, use_awaitable);
+});
 const auto throws_early = selvage::task("throws_early", [](std::int64_t) -> awaitable<void> {
   throw std::runtime_error("early");
   co_return;
@@ -66,7 +71,8 @@ enum : std::uint16_t {
   t_crashes_late,
   t_stops,
   t_echo,
-  t_begun
+  t_begun,
+  t_two_steps
 };
 
 template <class Task>
@@ -77,7 +83,7 @@ task_entry entry(const Task& task) {
 class worker_coroutine : public testing::Test {
  protected:
   lane_rig rig{{entry(late), entry(at_once), entry(plain), entry(throws_early), entry(throws_late), entry(crashes_late),
-                entry(stops), entry(echo_late), entry(count_begun)}};
+                entry(stops), entry(echo_late), entry(count_begun), entry(late_by_two_steps)}};
 
   void SetUp() override { rig.start_worker(); }
   unsigned post(std::uint16_t task, std::int64_t value) { return rig.post(task, value); }
@@ -136,6 +142,21 @@ TEST_F(worker_coroutine, a_started_one_can_be_aborted_among_others) {
   EXPECT_FALSE(shm::test(rig.host.finished(), second));
   rig.host.raise_abort(second);
   rig.await<std::int32_t>(second);
+}
+
+// The one that ends leaves the worker asleep in its event loop, for the other still waits.
+TEST_F(worker_coroutine, a_call_starts_when_it_is_taken_and_not_when_the_last_one_ended) {
+  constexpr std::uint64_t second_ns = 1'000'000'000;
+  const unsigned slow = post(t_late, 2000);
+  ASSERT_TRUE(rig.is_answered(post(t_two_steps, 1)));
+  ASSERT_TRUE(rig.eventually([&] { return rig.worker_is_parked(); }));
+  ::usleep(1'100'000);
+  const std::uint64_t posted_ns = base::now_ns();
+  const unsigned stopped = rig.post(t_stops, std::int64_t{0}, {.limit_ns = 2 * second_ns, .grace_us = 1'000'000});
+  ASSERT_TRUE(rig.eventually([&] { return shm::test(rig.host.started(), stopped); }));
+  EXPECT_GE(rig.host.response(stopped).started_at_ns.load(), posted_ns);
+  EXPECT_GT(rig.await<std::int32_t>(stopped), 0) << "its signal was raised before it began";
+  rig.await<std::int32_t>(slow);
 }
 
 TEST_F(worker_coroutine, views_of_the_arguments_live_until_the_answer) {
