@@ -35,7 +35,7 @@ shm::verdict_reason judge(const sentence& meant, const ending& how) noexcept {
   const int status = how.wait_status;
   const bool killed = meant.killed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
   const bool told = meant.reason == recycled || meant.reason == shut_down;
-  const bool obeyed = told && WIFEXITED(status) && WEXITSTATUS(status) == 0 && !how.in_a_call;
+  const bool obeyed = told && !how.in_a_call;  // in whatever way: only its finalizer can have gone wrong
   if (meant.reason != none && (killed || obeyed)) return meant.reason;
   return WIFSIGNALED(status) ? signalled : exited;
 }

@@ -29,7 +29,8 @@ struct ending {
 };
 
 /// The reason that stands. A sentence counts only where the worker ended the way in which it is carried out: by the
-/// SIGKILL that was sent, or with exit status 0 between two calls where it was told to.
+/// SIGKILL that was sent, or, where it was told to, between two calls. A finalizer that fails or crashes ends it too:
+/// no call is to blame, and its status stays in the verdict.
 [[nodiscard]] shm::verdict_reason judge(const sentence& meant, const ending& how) noexcept;
 
 /// Everything of a verdict but the tail.

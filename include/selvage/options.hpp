@@ -111,7 +111,7 @@ struct pool_options {
   recycle_options recycle{};
   restart_options restart{};
   std::function<void()> initializer{};  ///< in each worker before its first call; throwing ends the worker
-  std::function<void()> finalizer{};    ///< in each worker that is retired
+  std::function<void()> finalizer{};    ///< in each worker that is retired; one that fails costs no call
   std::vector<int> inherit{};           ///< descriptors that tasks may use; a fork captures memory, not descriptors
   bool capture_stderr = true;  ///< keep the tail of each worker's standard error for errors; false: leave it connected
   inline_options inline_lane{};
