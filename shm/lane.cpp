@@ -84,7 +84,8 @@ void host_lane::free(unsigned slot) noexcept {
 
 bool host_lane::recall(unsigned slot) noexcept {
   raise(request_.words->recall, recall_, slot, request_flags::recall_base);
-  (void)heavy_fence(fences_);  // SYNC recall: against started in worker_lane::start
+  // Without it nobody knows whether the worker sees it in time. Where it does, it skips the call.
+  if (!heavy_fence(fences_)) return false;  // SYNC recall: against started in worker_lane::start
   // Not started(): of a call that the collector settles just now it would say no.
   const std::uint64_t started = response_.words->started.load(std::memory_order_acquire);
   return test(posted_.load(std::memory_order_relaxed) ^ started, slot);  // relaxed: written under the lock that we hold

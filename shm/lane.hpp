@@ -100,7 +100,7 @@ class host_lane {
   // -- taking back
 
   /// Raises recall, and says what is known then: true, the worker will not run it, whatever it does next; false, it has
-  /// started it, and the answer will tell whether it ran. Raising it again changes nothing. Requires: a call that the
+  /// started it, or may have, and the answer will tell whether it ran. Raising it again changes nothing. Requires: a call that the
   /// caller has not freed; the collector may settle it meanwhile.
   bool recall(unsigned slot) noexcept;
   /// Slots in flight that the worker has started (its word: a hint). SYNC started: acquires the start stamps.
