@@ -56,10 +56,12 @@ void drop_inherited_output() {
   for (std::ostream* stream : {&std::cout, &std::clog}) put_area::drop(*stream->rdbuf());
 }
 
-void wire_standard_streams(int stderr_fd) {
+void wire_standard_streams(int stderr_fd, const std::vector<int>& inherit) {
   drop_inherited_output();
-  const base::unique_fd nothing(base::check(::open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
-  base::check(::dup2(nothing.get(), STDIN_FILENO), "dup2 of standard input");
+  if (std::find(inherit.begin(), inherit.end(), STDIN_FILENO) == inherit.end()) {
+    const base::unique_fd nothing(base::check(::open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
+    base::check(::dup2(nothing.get(), STDIN_FILENO), "dup2 of standard input");
+  }
   if (stderr_fd >= 0) base::check(::dup2(stderr_fd, STDERR_FILENO), "dup2 of standard error");
 }
 
@@ -132,8 +134,9 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   start_session();
   //  2. Signals as in a fresh process.
   reset_signals();
-  //  3. Input from nowhere, output left, errors to the supervisor, nothing of the host's pending output.
-  wire_standard_streams(place.stderr_fd);
+  //  3. Input from nowhere unless it is inherited, output left, errors to the supervisor, nothing of the host's pending
+  //     output.
+  wire_standard_streams(place.stderr_fd, given.inherit);
   //  4. No descriptor but those that are needed and those that were granted.
   close_other_descriptors(place, given.inherit);
   base::unique_fd read_write(place.read_write_fd), read_only(place.read_only_fd), supervisor(place.supervisor_pidfd);
