@@ -18,6 +18,7 @@
 #include <cstring>
 
 #include <selvage/error.hpp>
+#include "base/signals_blocked.hpp"
 #include "base/syscalls.hpp"
 
 namespace selvage::shm {
@@ -129,7 +130,10 @@ void check_segment(const descriptors& segment, const geometry& shape) {
   }
 }
 
+// A kernel whose tmpfs gives back what it has reserved whenever a signal is pending (6.1 does) would never come to the
+// end under a profiler's timer. What interrupts all the same, a debugger for one, does not come back at once.
 int reserve(int read_write_fd, std::uint64_t offset, std::uint64_t bytes) noexcept {
+  const base::signals_blocked quiet;
   const int result = base::retry_eintr(
       [&] { return ::fallocate(read_write_fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)); });
   return result == 0 ? 0 : errno;

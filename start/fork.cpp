@@ -10,9 +10,9 @@
 #include <cstdio>
 #include <cstring>
 
+#include "base/signals_blocked.hpp"
 #include "base/syscalls.hpp"
 #include "start/launch.hpp"
-#include "start/signals_blocked.hpp"
 
 namespace selvage::launch {
 namespace {
@@ -79,7 +79,7 @@ detail::launched by_fork(const detail::launch_request& request) {
   warn_once_about_threads();
   const int host_pid = ::getpid();
   base::unique_fd host_pidfd = base::pidfd_open(host_pid);
-  const signals_blocked quiet;
+  const base::signals_blocked quiet;
   const pid_t child = base::check(::fork(), "fork of the pool's supervisor");
   if (child == 0) begin_supervisor(request, std::move(host_pidfd), host_pid);
   try {

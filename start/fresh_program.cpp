@@ -21,8 +21,8 @@
 #include <boost/system/system_error.hpp>
 #include <vector>
 
+#include "base/signals_blocked.hpp"
 #include "base/syscalls.hpp"
-#include "start/signals_blocked.hpp"
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC (1U << 2)
@@ -122,7 +122,7 @@ fresh_program start_afresh(const char** arguments, std::span<const int> handed) 
   launcher.env = empty_environment;
   try {
     error_code problem;
-    const signals_blocked quiet;
+    const base::signals_blocked quiet;
     auto started = launcher(context.get_executor(), problem, this_executable, arguments, newborn(handed, null.get()));
     if (problem) throw boost::system::system_error(problem);
     base::unique_fd pidfd = base::pidfd_open(started.id());

@@ -1,12 +1,12 @@
 #pragma once
 // Every signal blocked in the calling thread for as long as the object lives: no handler of the host runs in a
-// newborn process.
+// newborn process, and no system call that begins anew after each signal goes on for ever.
 //
-// Called by: both ways to start. Never: handed to another thread.
+// Called by: both ways to start, and shm/ when it reserves memory. Never: handed to another thread.
 
 #include <signal.h>
 
-namespace selvage::launch {
+namespace selvage::base {
 
 class signals_blocked {
  public:
@@ -23,4 +23,4 @@ class signals_blocked {
   sigset_t before_{};
 };
 
-}  // namespace selvage::launch
+}  // namespace selvage::base
