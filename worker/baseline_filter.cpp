@@ -12,6 +12,9 @@ namespace {
 
 using bpf::compare;
 
+// Not in every <sys/mman.h>. Root's only: both take the page away from everybody who has it mapped.
+constexpr std::uint32_t madv_hwpoison = 100, madv_soft_offline = 101;
+
 constexpr std::uint32_t sys_futex_requeue = 456;  // newer than the headers of Debian 12; the same on both architectures
 [[maybe_unused]] constexpr std::uint32_t x32_bit = 0x40000000;  // x86-64 only
 
@@ -92,6 +95,8 @@ void check_madvise(bpf::assembler& code, const outcomes& out) {
   code.fetch(bpf::argument_low(2))
       .jump_if(compare::equal, MADV_REMOVE, out.refuse)
       .jump_if(compare::equal, MADV_DOFORK, out.refuse)
+      .jump_if(compare::equal, madv_hwpoison, out.refuse)
+      .jump_if(compare::equal, madv_soft_offline, out.refuse)
       .finish(SECCOMP_RET_ALLOW);
 }
 

@@ -112,6 +112,9 @@ TEST(baseline_filter, refuses_the_calls_that_reach_past_the_lane) {
   EXPECT_EQ(decide(SYS_io_uring_setup, {}), SECCOMP_RET_ERRNO | ENOSYS);
   EXPECT_EQ(decide(SYS_madvise, {0, 4096, MADV_REMOVE}), refused);
   EXPECT_EQ(decide(SYS_madvise, {0, 4096, MADV_DOFORK}), refused);
+  constexpr std::uint64_t hwpoison = 100, soft_offline = 101;
+  EXPECT_EQ(decide(SYS_madvise, {0, 4096, hwpoison}), refused);
+  EXPECT_EQ(decide(SYS_madvise, {0, 4096, soft_offline}), refused);
   EXPECT_EQ(decide(SYS_madvise, {0, 4096, 0xffffffff00000000U | MADV_REMOVE}), refused) << "the kernel takes an int";
   EXPECT_EQ(decide(SYS_madvise, {0, 4096, MADV_DONTNEED}), SECCOMP_RET_ALLOW);
 }
