@@ -19,16 +19,27 @@ constexpr std::uint64_t sweep_ns = 2'000'000;
 }  // namespace
 
 void process_tree::add_worker(int pid) {
+  mourned_.reserve(workers_.size() + 1);
   workers_.insert(std::lower_bound(workers_.begin(), workers_.end(), pid), pid);
 }
 
+// At most one for each worker, whose place was reserved with it.
+void process_tree::mourn_worker(int pid) noexcept {
+  if (is_worker(pid) && !is_mourned(pid)) mourned_.push_back(pid);
+}
+
 void process_tree::remove_worker(int pid) noexcept {
+  std::erase(mourned_, pid);
   const auto at = std::lower_bound(workers_.begin(), workers_.end(), pid);
   if (at != workers_.end() && *at == pid) workers_.erase(at);
 }
 
 bool process_tree::is_worker(int pid) const noexcept {
   return std::binary_search(workers_.begin(), workers_.end(), pid);
+}
+
+bool process_tree::is_mourned(int pid) const noexcept {
+  return std::find(mourned_.begin(), mourned_.end(), pid) != mourned_.end();
 }
 
 bool process_tree::sweep() {
@@ -47,7 +58,7 @@ void process_tree::kill_strays() {
   for (const int pid : found_) {
     if (is_worker(pid)) continue;
     if (base::retry_eintr([&] { return ::waitpid(pid, nullptr, WNOHANG | __WALL); }) == pid) continue;
-    if (is_worker(::getsid(pid))) continue;
+    if (const int session = ::getsid(pid); is_worker(session) && !is_mourned(session)) continue;
     ::kill(pid, SIGKILL);
     strays_.push_back(pid);
   }

@@ -18,6 +18,8 @@ namespace selvage::supervisor {
 class process_tree {
  public:
   void add_worker(int pid);
+  /// It is dead and cannot be reaped yet: its descendants are strays from now on, itself is not.
+  void mourn_worker(int pid) noexcept;
   void remove_worker(int pid) noexcept;
 
   /// Kills and reaps every stray, then the strays that those leave, and so on. Blocks: for 2 ms at most.
@@ -28,11 +30,13 @@ class process_tree {
 
  private:
   [[nodiscard]] bool is_worker(int pid) const noexcept;
+  [[nodiscard]] bool is_mourned(int pid) const noexcept;
   void kill_strays();
   bool reap_until(std::uint64_t deadline_ns) noexcept;
 
   child_list children_;
   std::vector<int> workers_;  // alive or not yet reaped, sorted
+  std::vector<int> mourned_;  // of those, the dead; nearly always none
   std::vector<int> found_;    // children, of one round
   std::vector<int> strays_;   // of those, killed and not yet reaped
 };

@@ -90,6 +90,10 @@ bool ward::runs_a_call() const noexcept {
 // ---- by the clock --------------------------------------------------------------------------------------------------
 
 std::uint64_t ward::attend(std::uint64_t now_ns, bool others_retire) {
+  if (reap_due_ns_ != base::never_ns) {
+    if (now_ns >= reap_due_ns_) worker_died();
+    if (reap_due_ns_ != base::never_ns) return reap_due_ns_;
+  }
   notice_ready();
   switch (state_) {
     case life::starting:
@@ -110,17 +114,17 @@ std::uint64_t ward::attend(std::uint64_t now_ns, bool others_retire) {
   }
 }
 
-std::uint64_t ward::attend_starting(std::uint64_t now_ns) {
-  if (now_ns >= due_ns_) {
-    sentence_ = {.reason = shm::verdict_reason::start_timeout};
-    handle(event::overdue);
 // The start counts from when the host has opened the epoch: before that nobody needs the worker, which may have done
 // all but wait for its turn. The host rings when it opens.
-    return base::never_ns;
+std::uint64_t ward::attend_starting(std::uint64_t now_ns) {
   if (!is_open()) return base::never_ns;
   if (due_ns_ == base::never_ns) {
     due_ns_ = base::saturating_add(now_ns, base::to_ns(shared_.given.restart.start_timeout));
   }
+  if (now_ns >= due_ns_) {
+    sentence_ = {.reason = shm::verdict_reason::start_timeout};
+    handle(event::overdue);
+    return base::never_ns;
   }
   // Nobody says when it is ready: look again when that would matter for its recycling.
   const recycle_policy& policy = shared_.given.recycle;
@@ -200,7 +204,8 @@ void ward::nudge() noexcept {
 // ---- calls ---------------------------------------------------------------------------------------------------------
 
 std::uint64_t ward::watch_calls() {
-  if (!has_worker(state_) || state_ == life::dying || !is_open()) return base::never_ns;
+  const bool is_dead = reap_due_ns_ != base::never_ns;
+  if (!has_worker(state_) || state_ == life::dying || is_dead || !is_open()) return base::never_ns;
   std::uint64_t untaken = 0;
   const auto judge_now = [&] {
     const lane_look look = look_at(place_.request, place_.response);

@@ -81,6 +81,7 @@ class ward {
   int watch_over(int pid) noexcept;
 
   // -- death (ward_death.cpp)
+  void held_back();
   void bury();
   void conclude(const shm::verdict& said, bool failed_to_start);
   void ring_host() noexcept;
@@ -106,7 +107,8 @@ class ward {
   int pid_ = 0;
   base::unique_fd pidfd_;
   std::uint64_t born_ns_ = 0;
-  std::uint64_t due_ns_ = 0;  // of the state: start timeout (never_ns: not opened), end of the backoff, next nudge, next sweep
+  std::uint64_t due_ns_ =
+      0;  // of the state: start timeout (never_ns: not opened), end of the backoff, next nudge, next sweep
   std::uint64_t nudge_pause_ns_ = 0;
   std::uint64_t ring_pause_ns_ = 0;  // 0: no answer waits to be taken
   std::uint64_t ring_due_ns_ = 0;
@@ -117,6 +119,7 @@ class ward {
   sentence sentence_;
   ending ending_;
   std::uint64_t died_ns_ = 0;
+  std::uint64_t reap_due_ns_ = ~std::uint64_t{0};  // it is dead and could not be reaped
   lane_deadlines deadlines_;
   restart_ledger ledger_;
   stderr_tail errors_;

@@ -12,6 +12,7 @@ namespace selvage::supervisor {
 namespace {
 
 constexpr std::uint64_t sweep_pause_ns = 1'000'000;
+constexpr std::uint64_t reap_pause_ns = 10'000'000;
 /// No lane waits longer for what its worker left behind: a descendant has no page of the lane mapped, so it does no
 /// harm there.
 constexpr std::uint64_t burial_limit_ns = 1'000'000'000;
@@ -24,13 +25,23 @@ void ward::worker_died() {
   if (!has_worker(state_)) return;
   const int reaped =
       base::retry_eintr([&] { return ::wait4(pid_, &ending_.wait_status, WNOHANG | __WALL, &ending_.used); });
-  if (reaped == 0) return;  // not yet: its pidfd reports again
+  if (reaped == 0) return held_back();
+  reap_due_ns_ = base::never_ns;
   shared_.watcher.remove(pidfd_.get());
   pidfd_.reset();
   shared_.tree.remove_worker(pid_);
   ending_.in_a_call = runs_a_call();
   died_ns_ = base::now_ns();
   handle(event::died);
+}
+
+// It is dead and a tracer keeps it from being reaped: a descendant of its own, which is killed, or somebody's debugger,
+// which is waited for. Its pidfd would report without end.
+void ward::held_back() {
+  shared_.watcher.remove(pidfd_.get());
+  shared_.tree.mourn_worker(pid_);
+  shared_.strays_left = !shared_.tree.sweep();
+  reap_due_ns_ = base::now_ns() + reap_pause_ns;
 }
 
 void ward::bury() {
