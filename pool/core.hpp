@@ -173,7 +173,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void open_next(host::lane_port& port);
   void lane_became_ready(host::lane_port& port);
   void fail_everything(const error& why, lock_type& held);
-  void count_death(const host::lane_port& port, const shm::verdict& verdict);
+  void count_failed_starts(host::lane_port& port);
+  void count_death(host::lane_port& port, const shm::verdict& verdict);
   [[nodiscard]] error death_error(host::lane_port& port, const shm::verdict& verdict, const call_state& call);
   [[nodiscard]] error lost_error() const;
   [[nodiscard]] error no_workers_error() const;

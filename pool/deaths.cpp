@@ -58,6 +58,7 @@ void pool_core::handle_deaths(lock_type& held) {
 void pool_core::look_at_lane(host::lane_port& port) {
   const shm::supervisor_words& words = supervisor_lanes_[port.index].words;
   const auto lane_state = static_cast<shm::lane_state>(words.state.load(std::memory_order_acquire));
+  count_failed_starts(port);
   if (words.closed.load(std::memory_order_acquire) >= port.lane.open_epoch() && !port.dead) {  // SYNC closed
     port.dead = true;
     deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: seen_doorbell_ publishes it
@@ -70,6 +71,18 @@ void pool_core::look_at_lane(host::lane_port& port) {
       deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: as above
     }
   }
+}
+
+// The supervisor counts them, two steps for each: also those of epochs that nobody had opened, and forks that failed.
+void pool_core::count_failed_starts(host::lane_port& port) {
+  const shm::supervisor_lane& lane = supervisor_lanes_[port.index];
+  const std::uint32_t count = lane.words.failures.load(std::memory_order_acquire) / 2;  // SYNC start_failure
+  if (count == port.failed_starts) return;
+  figures_.restarts.failed_starts += count - port.failed_starts;
+  port.failed_starts = count;
+  if (!options_.on_event) return;
+  const shm::verdict last = host::last_start_failure(lane);
+  emit(event_kind::worker_start_failed, nullptr, &port, &last);
 }
 
 // Requires: the seat, the lock, and nobody writing into the lane's slots.
@@ -178,7 +191,8 @@ error pool_core::death_error(host::lane_port& port, const shm::verdict& verdict,
   return error(std::move(what));
 }
 
-void pool_core::count_death(const host::lane_port& port, const shm::verdict& verdict) {
+void pool_core::count_death(host::lane_port& port, const shm::verdict& verdict) {
+  if (!port.ready) return;  // a failed start, and counted as such
   host::count(figures_.restarts, verdict);
   if (!options_.on_event) return;
   const bool recycled = verdict.reason == static_cast<std::uint32_t>(shm::verdict_reason::recycled);

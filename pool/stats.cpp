@@ -45,6 +45,7 @@ pool_stats pool_core::stats() const {
     all.lanes.push_back({.epoch = port->lane.open_epoch(),
                          .worker_pid = static_cast<std::int32_t>(words.pid.load(std::memory_order_relaxed)),
                          .ready = port->ready,
+                         .failed = port->failed,
                          .in_flight = port->in_flight_count(),
                          .posted = port->figures.posted,
                          .settled = port->figures.settled,

@@ -146,9 +146,6 @@ void count(restart_stats& restarts, const shm::verdict& verdict) noexcept {
     case shm::verdict_reason::aborted:
       ++restarts.aborted;
       return;
-    case shm::verdict_reason::start_timeout:
-      ++restarts.failed_starts;
-      return;
     case shm::verdict_reason::recycled:
       switch (static_cast<shm::recycle_reason>(verdict.recycle)) {
         case shm::recycle_reason::calls:
@@ -164,6 +161,7 @@ void count(restart_stats& restarts, const shm::verdict& verdict) noexcept {
           return;
       }
       return;
+    case shm::verdict_reason::start_timeout:
     case shm::verdict_reason::shut_down:
     case shm::verdict_reason::none:
       return;

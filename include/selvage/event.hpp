@@ -13,11 +13,13 @@
 namespace selvage {
 
 enum class event_kind : std::uint8_t {
-  call_posted,      ///< given to a worker (again after a move)
-  call_settled,     ///< its one outcome is known
-  worker_started,   ///< ready for calls
-  worker_died,      ///< gone; `signal` or `exit_status` says how
-  worker_recycled,  ///< retired by order
+  call_posted,          ///< given to a worker (again after a move)
+  call_started,         ///< by its worker: told together with the answer or the death, with the time of the start
+  call_settled,         ///< its one outcome is known
+  worker_started,       ///< ready for calls
+  worker_died,          ///< gone; `signal` or `exit_status` says how
+  worker_recycled,      ///< retired by order; a signal or exit_status that is not 0 is its finalizer's
+  worker_start_failed,  ///< ended before it was ready, or could not be forked; several in a row may be told as one
 };
 
 struct event {

@@ -33,11 +33,11 @@ namespace selvage {
 
 class pool {
  public:
-  /// Starts the supervisor and the workers. Blocks until every worker is ready.
-  /// Errors (thrown as selvage::error): invalid_options names the field; worker_start_failed when workers die before
-  /// they are
-  /// ready oftener than the restart budget allows; payload_exhausted when /dev/shm has no room; too_many_tasks over
-  /// 65,536.
+  /// Starts the supervisor and the workers. Blocks until every worker is ready or cannot be had.
+  /// Errors (thrown as selvage::error): invalid_options names the field; worker_start_failed when the workers
+  /// of every lane die before they are ready oftener than the restart budget allows (a pool of those that could be had is
+  /// a pool: stats() and the hook say which lanes failed); payload_exhausted when /dev/shm has no room; too_many_tasks
+  /// over 65,536.
   /// Cost: a fork of this process and one of the supervisor for each worker.
   template <class... F>
   explicit pool(pool_options options, const task<F>&... tasks)

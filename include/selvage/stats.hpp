@@ -29,6 +29,7 @@ struct lane_stats {
   std::uint64_t epoch = 0;      ///< of the worker that is there now, from 1
   std::int32_t worker_pid = 0;  ///< 0 while there is none
   bool ready = false;
+  bool failed = false;  ///< its restart budget is spent: no worker will come any more
   unsigned in_flight = 0;
   std::uint64_t posted = 0;
   std::uint64_t settled = 0;
@@ -37,7 +38,7 @@ struct lane_stats {
   std::uint64_t request_bytes_reserved = 0;
 };
 
-/// Why workers were replaced.
+/// Why workers were replaced. A worker that ends before it was ready counts under failed_starts only.
 struct restart_stats {
   std::uint64_t crashed = 0;
   std::uint64_t exited = 0;
@@ -46,7 +47,7 @@ struct restart_stats {
   std::uint64_t recycled_calls = 0;
   std::uint64_t recycled_resident = 0;
   std::uint64_t recycled_age = 0;
-  std::uint64_t failed_starts = 0;
+  std::uint64_t failed_starts = 0;  ///< ended or killed before it was ready, or could not be forked
 };
 
 struct pool_stats {
