@@ -88,28 +88,6 @@ void pool_core::wait_until_ready() {
 
 void pool_core::ring_supervisor() const noexcept { base::ring_eventfd(bell_.get()); }
 
-void pool_core::emit(event_kind kind, const call_state* call, const host::lane_port* port,
-                     const shm::verdict* verdict) const {
-  event it{.kind = kind, .time_ns = base::now_ns()};
-  if (call != nullptr) {
-    it.call_id = call->id;
-    if (call->task != nullptr) it.task = call->task->name;
-    it.succeeded = kind == event_kind::call_settled && !call->problem;
-    if (call->problem) it.code = call->problem->code();
-  }
-  if (port != nullptr) {
-    it.lane = port->index;
-    it.epoch = port->lane.open_epoch();
-    it.worker_pid = static_cast<std::int32_t>(supervisor_lanes_[port->index].words.pid.load(std::memory_order_relaxed));
-  }
-  if (verdict != nullptr) {
-    it.worker_pid = verdict->pid;
-    it.signal = verdict->signal;
-    it.exit_status = verdict->exit_status;
-  }
-  options_.on_event(it);
-}
-
 // ---- closing -------------------------------------------------------------------------------------------------------
 
 void pool_core::shutdown(std::chrono::nanoseconds drain) {

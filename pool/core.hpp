@@ -11,6 +11,7 @@
 //   inline_lane.cpp calls run by the threads that wait, where the options say so
 //   helper.cpp     the one thread that collects when nobody waits, and runs callbacks
 //   futures.cpp    what futures ask for
+//   events.cpp     what the trace hook is told
 //
 // Locking: one mutex, `lock_`, over lanes, queue and call records; held for tens of nanoseconds, never while bytes
 // of a large
@@ -205,8 +206,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void reap_supervisor();
 
   void ring_supervisor() const noexcept;
-  void emit(event_kind kind, const call_state* call, const host::lane_port* port,
+  // events.cpp
+  void emit(event_kind kind, const call_state* call, host::lane_port* port,
             const shm::verdict* verdict = nullptr) const;
+  [[nodiscard]] std::int32_t pid_of(host::lane_port& port) const noexcept;
   [[nodiscard]] std::string task_name(const call_state& call) const;
 
   // Fixed at construction.

@@ -119,6 +119,7 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
     const bool named = verdict.epoch == epoch && verdict.call_id == call->id && verdict.call_id != 0;
     const bool ran = shm::test(started, slot) || named;
     if (ran) {
+      if (options_.on_event && shm::test(started, slot)) emit(event_kind::call_started, call, &port);
       settle(*call, death_error(port, verdict, *call));
     } else if (slot == oldest && !blameless && ++call->deaths >= deaths_to_quarantine) {
       failure what = death_error(port, verdict, *call).details();
@@ -154,6 +155,7 @@ void pool_core::lane_became_ready(host::lane_port& port) {
   port.ready = true;
   port.ready_seen.store(true, std::memory_order_relaxed);  // relaxed: a hint
   port.lane.accept_ready();
+  (void)pid_of(port);
   if (options_.on_event) [[unlikely]]
     emit(event_kind::worker_started, nullptr, &port);
 }

@@ -103,6 +103,7 @@ void lane_port::reset() noexcept {
   arena.release_all();
   load_ns = 0;
   calls_of_epoch = 0;
+  worker_pid = 0;
   ready = retiring = dead = drained = stalled = false;
   unstarted_since_ns = forged_ = 0;
   ready_seen.store(false, std::memory_order_relaxed);  // relaxed: a hint

@@ -39,6 +39,8 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
     if (!ours) {
       answer_is_bad(port, *call, "it answers another call");
     } else {
+      if (options_.on_event) [[unlikely]]
+        emit(event_kind::call_started, call, &port);
       accept_answer(port, slot, *call, told, held);
     }
     if (call->in_place) return;  // the slot is held by a view
@@ -168,6 +170,7 @@ call_state* pool_core::bury(host::call_ptr call) {
 // The call's one outcome. Wakes whoever waits for it.
 void pool_core::settle(call_state& call, std::optional<error> problem) {
   call.problem = std::move(problem);
+  host::lane_port* const port = call.place == call_place::posted ? lanes_[call.lane].get() : nullptr;
   call.place = call_place::settled;
   --unsettled_;
   if (!call.problem || index_.find(*call.task)) {
@@ -177,7 +180,7 @@ void pool_core::settle(call_state& call, std::optional<error> problem) {
   }
   std::function<void()> callback = std::move(call.on_settled);
   if (options_.on_event) [[unlikely]]
-    emit(event_kind::call_settled, &call, nullptr);
+    emit(event_kind::call_settled, &call, port);
   waiter* const sleeper = call.sleeper;
   call.phase.store(static_cast<std::uint32_t>(call_phase::settled), std::memory_order_release);  // SYNC settled
   if (sleeper != nullptr) summon(*sleeper);
@@ -201,6 +204,7 @@ failure pool_core::base_failure(const call_state& call, errc code, std::string m
   what.task = task_name(call);
   what.call_id = call.id;
   what.attempt = call.attempts;
+  if (call.place == call_place::posted) what.worker_pid = pid_of(*lanes_[call.lane]);
   return what;
 }
 

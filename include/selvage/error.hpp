@@ -63,11 +63,11 @@ struct resource_usage {
 /// All that is known about one failure. Fields that do not apply keep their defaults.
 struct failure {
   errc code = errc::task_failed;
-  std::string message{};      ///< what happened and what to do, in words
-  std::string task{};         ///< name of the task, empty for failures of a pool
-  std::uint64_t call_id = 0;  ///< unique within its pool, 0 where no call was concerned
-  std::uint32_t attempt = 0;  ///< how often the call had been given to a worker
-  std::int32_t worker_pid = 0;
+  std::string message{};              ///< what happened and what to do, in words
+  std::string task{};                 ///< name of the task, empty for failures of a pool
+  std::uint64_t call_id = 0;          ///< unique within its pool, 0 where no call was concerned
+  std::uint32_t attempt = 0;          ///< how often the call had been given to a worker
+  std::int32_t worker_pid = 0;        ///< of the worker that had the call, 0 where none had it
   std::int32_t signal = 0;            ///< that ended the worker, 0 for none
   std::int32_t signal_code = 0;       ///< si_code of that signal
   std::int32_t exit_status = 0;       ///< errc::exited: the status
@@ -75,7 +75,7 @@ struct failure {
   std::vector<std::string> stack{};   ///< innermost frame first, symbolised as far as the host can
   std::string exception_type{};       ///< errc::task_failed: demangled type of the exception
   std::vector<std::string> causes{};  ///< errc::task_failed: nested exceptions, outermost cause first, "type: what"
-  std::string stderr_tail{};          ///< the last bytes that the worker wrote to its standard error
+  std::string stderr_tail{};  ///< the last bytes that the worker wrote to its standard error, where it has ended
   resource_usage usage{};
 };
 
