@@ -18,7 +18,8 @@ void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
                            .stderr_fd = birth.stderr_fd,
                            .supervisor_pidfd = birth.supervisor_pidfd};
   const arena_options& arena = crew.options.arena;
-  const worker::settings given{.response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
+  const worker::settings given{.name = crew.options.name,
+                               .response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
                                .payload_cap_bytes = crew.payload_cap,
                                .memory_bytes = crew.options.memory.count,
                                .spin = crew.options.spin.worker,
@@ -41,6 +42,7 @@ supervisor::orders orders_for(const crew& crew) {
   orders.restart.backoff_first = crew.options.restart.backoff;
   orders.restart.backoff_limit = crew.options.restart.backoff_limit;
   orders.restart.start_timeout = crew.options.restart.start_timeout;
+  orders.name = crew.options.name;
   orders.capture_stderr = crew.options.capture_stderr;
   orders.keep = crew.options.inherit;
   orders.keep.insert(orders.keep.end(), crew.event_fds.begin(), crew.event_fds.end());

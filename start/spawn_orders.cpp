@@ -203,6 +203,7 @@ void take_options(pool_options& it, const schema::spawn_orders& orders, const pl
   it.arena = {.initial = {worker.arena_initial}, .maximum = {worker.arena_maximum}, .growable = worker.arena_growable};
   it.memory = {worker.memory_bytes};
   it.spin.worker = nanoseconds(worker.spin_ns);
+  it.name = orders.name;
   it.capture_stderr = orders.capture_stderr;
   it.recycle.resident = {orders.recycle->resident_bytes};
   it.recycle.age = nanoseconds(orders.recycle->age_ns);
@@ -242,6 +243,7 @@ schema::spawn_orders orders_of(const detail::launch_request& request) {
   it.bell_fd = request.bell;
   it.event_fds = request.event_fds;
   for (const int fd : options.inherit) it.inherit.emplace_back(fd, (::fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+  it.name = options.name;
   it.capture_stderr = options.capture_stderr;
   it.recycle = std::make_unique<wire::RecycleOrdersT>();
   it.recycle->resident_bytes = options.recycle.resident.count;

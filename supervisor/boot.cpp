@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/process_name.hpp"
 #include "base/syscalls.hpp"
 #include "supervisor/supervisor.hpp"
 
@@ -79,7 +80,7 @@ void become_supervisor(orders& given) {
   base::check(::sigprocmask(SIG_SETMASK, &blocked, nullptr), "sigprocmask");
 
   // 3. a name for ps
-  ::prctl(PR_SET_NAME, "selvage-super");
+  ::prctl(PR_SET_NAME, base::process_name(given.name, "-super").c_str());
 
   // 4. descriptors: ours and those that workers inherit, no other
   for (base::unique_fd* fd : {&given.bell, &given.host_pidfd, &given.segment.read_write, &given.segment.read_only}) {

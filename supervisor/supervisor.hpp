@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "base/unique_fd.hpp"
@@ -33,6 +34,7 @@ struct orders {
   int host_pid = 0;
   recycle_policy recycle{};
   restart_policy restart{};
+  std::string name = "selvage";  ///< of the pool: the process is NAME-super, cut where the kernel's 15 characters end
   std::chrono::nanoseconds retire_patience{std::chrono::seconds(5)};  ///< at shutdown: then a retiring worker is killed
   bool capture_stderr = true;
   std::vector<int> keep{};  ///< descriptors that the workers inherit besides the segment's; all others are closed

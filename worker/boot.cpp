@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/process_name.hpp"
 #include "base/syscalls.hpp"
 #include "worker/crash_recorder.hpp"
 #include "worker/exit_hooks.hpp"
@@ -107,8 +108,8 @@ void die_with_the_supervisor(int supervisor_pidfd) {
   if (ended != 0) ::_exit(exit_orphaned);  // it died before the signal was asked for
 }
 
-void take_name(unsigned lane) {
-  const std::string name = "selvage-w" + std::to_string(lane);  // at most 15 characters
+void take_name(const std::string& pool, unsigned lane) {
+  const std::string name = base::process_name(pool, "-w" + std::to_string(lane));
   base::check(::prctl(PR_SET_NAME, name.c_str()), "prctl(PR_SET_NAME)");
 }
 
@@ -146,7 +147,7 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   die_with_the_supervisor(supervisor.get());
   supervisor.reset();
   //  7. A name for ps and top.
-  take_name(place.lane);
+  take_name(given.name, place.lane);
   //  8. No privileges through exec.
   base::check(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)");
   //  9. Its own lane and nothing else, for good.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <selvage/detail/task_entry.hpp>
@@ -33,6 +34,7 @@ inline constexpr int exit_unfit = 70;  ///< a step of the boot, the initializer 
 inline constexpr int exit_orphaned = 71;  ///< the supervisor was gone before the boot was done
 
 struct settings {
+  std::string name = "selvage";              ///< of the pool: the process is NAME-w3
   std::uint64_t response_initial_bytes = 0;  ///< of the response arena, reserved at the first use
   std::uint64_t payload_cap_bytes = 0;       ///< a larger result is payload_too_large
   std::uint64_t memory_bytes = 0;            ///< RLIMIT_DATA above what the worker had at boot, 0 for none

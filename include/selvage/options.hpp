@@ -97,7 +97,7 @@ struct inline_options {
 struct pool_options {
   unsigned workers = 0;  ///< 1 to 120; 0: as many as this process may use cores
   selvage::start start = start::fork;
-  std::string name = "selvage";  ///< in errors and in the process list
+  std::string name = "selvage";  ///< of its processes in ps and top: NAME-super, NAME-w0; its first 9 characters show
   arena_options arena{};
   bytes payload_cap{0};   ///< of one argument list or result; 0: an eighth of arena.maximum
   unsigned queue = 4096;  ///< calls that wait in this process while every worker has enough; then call() waits
@@ -128,7 +128,7 @@ struct call_options {
   /// call could keep: the call does not run, and its future has errc::invalid_options.
   std::chrono::nanoseconds timeout{0};
   std::chrono::nanoseconds grace{0};  ///< 0: the task's, else the pool's; also after an abort while running
-  std::stop_token stop{};               ///< a stop request aborts the call
+  std::stop_token stop{};             ///< a stop request aborts the call
 };
 
 }  // namespace selvage

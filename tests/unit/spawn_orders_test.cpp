@@ -14,6 +14,7 @@ spawn_orders sample() {
   spawn_orders it;
   it.format = 0x1234;
   it.lanes = 3;
+  it.name = "decoder";
   it.event_fds = {4, 5, 6};
   it.inherit = {wire::InheritedFd(7, true), wire::InheritedFd(8, false)};
   it.recycle = std::make_unique<wire::RecycleOrdersT>();
@@ -41,6 +42,7 @@ TEST(spawn_orders, survive_the_round_trip) {
   ASSERT_TRUE(back) << back.error();
   EXPECT_EQ(back->format, 0x1234U);
   EXPECT_EQ(back->lanes, 3U);
+  EXPECT_EQ(back->name, "decoder");
   EXPECT_EQ(back->bell_fd, -1);
   EXPECT_THAT(back->event_fds, ::testing::ElementsAre(4, 5, 6));
   ASSERT_EQ(back->inherit.size(), 2U);
