@@ -25,6 +25,7 @@
 
 #include <selvage/detail/call_state.hpp>
 #include <selvage/detail/codec.hpp>
+#include <selvage/detail/contract.hpp>
 
 namespace selvage {
 
@@ -137,10 +138,14 @@ class [[nodiscard]] future {
   /// The outcome is known. Never blocks, and does no work for the pool: a loop over ready() alone makes no progress.
   [[nodiscard]] bool ready() const noexcept { return call_ && call_->settled(); }
 
-  /// Blocks until the outcome is known. Requires: valid().
-  void wait() { (void)detail::wait_until_settled(*call_.get(), ~std::uint64_t{0}); }
+  /// Blocks until the outcome is known. Requires, as all that follows: valid(); the program is ended otherwise.
+  void wait() {
+    require_valid();
+    (void)detail::wait_until_settled(*call_.get(), ~std::uint64_t{0});
+  }
   /// The same for a bounded time. Returns: ready().
   bool wait_for(std::chrono::nanoseconds time) {
+    require_valid();
     return detail::wait_until_settled(*call_.get(), detail::deadline_after(time));
   }
 
@@ -170,6 +175,7 @@ class [[nodiscard]] future {
   /// and destroy the pool; it must not throw. Consumes the future.
   template <class Callback>
   void then(Callback callback) {
+    require_valid();
     auto* call = call_.get();
     auto shared = std::make_shared<std::pair<detail::call_ref<detail::result_state<T>>, Callback>>(std::move(call_),
                                                                                                    std::move(callback));
@@ -184,6 +190,9 @@ class [[nodiscard]] future {
   [[nodiscard]] detail::call_ref<detail::result_state<T>> release_state() noexcept { return std::move(call_); }
 
  private:
+  void require_valid() const noexcept {
+    detail::require(valid(), "a future without a call was asked for its outcome: it is empty, moved from, or consumed");
+  }
   void drop() noexcept {
     if (call_ && !call_->settled()) detail::abort_call(*call_.get());
     call_.reset();

@@ -50,6 +50,15 @@ TEST(future, without_a_call_is_not_valid) {
   none.detach();
 }
 
+TEST(future_death, an_outcome_asked_of_no_call_ends_the_program_in_words) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(future<int>().get(), "selvage: a future without a call");
+  EXPECT_DEATH((void)future<void>().result(), "selvage: a future without a call");
+  EXPECT_DEATH(future<int>().wait(), "selvage: a future without a call");
+  EXPECT_DEATH((void)future<int>().wait_for(std::chrono::nanoseconds(0)), "selvage: a future without a call");
+  EXPECT_DEATH(future<int>().then([](const auto&) {}), "selvage: a future without a call");
+}
+
 TEST(future, a_value_comes_out_once) {
   const auto bytes = encode_result<int>(42);
   auto sum = answered<int>(bytes.view());

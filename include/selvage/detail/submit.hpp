@@ -11,6 +11,7 @@
 
 #include <selvage/detail/call_state.hpp>
 #include <selvage/detail/codec.hpp>
+#include <selvage/detail/contract.hpp>
 #include <selvage/detail/task_record.hpp>
 #include <selvage/future.hpp>
 #include <selvage/options.hpp>
@@ -84,6 +85,7 @@ auto keep(A&& argument) {
   } else {
     return own<P>(std::forward<A>(argument));
   }
+    require(argument.valid(), "a future without a call was given as an argument: it is empty, moved from, or consumed");
 }
 
 /// The value of a kept argument whose outcome is known. Throws its error.
