@@ -72,7 +72,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
     }
     if (queue_.empty() && post_somewhere(call, arguments, held)) break;
     if (call.settled()) return;
-    if (queue_.has_room_for(arguments.bound)) {
+    if (full == when_full::line || queue_.has_room_for(arguments.bound)) {
       enqueue(call, arguments, queue_, held);
       break;
     }

@@ -63,11 +63,7 @@ class pool {
   template <class F, class... A>
   [[nodiscard]] future<typename task<F>::result> call_with(const call_options& options, const task<F>& task,
                                                            A&&... arguments) {
-    using result = typename selvage::task<F>::shape::result;
-    auto state =
-        detail::call_ref<detail::result_state<typename selvage::task<F>::result>>(new detail::typed_call<result>);
-    start<F>(*state.get(), task, options, detail::when_full::wait, std::forward<A>(arguments)...);
-    return future<typename selvage::task<F>::result>(std::move(state));
+    return begin(options, detail::when_full::wait, task, std::forward<A>(arguments)...);
   }
 
   /// Like call, but where call would wait it returns errc::queue_full. Never blocks.
@@ -99,9 +95,16 @@ class pool {
 
   /// async_call(task, arguments..., token): the call as an Asio operation with the signature
   /// void(std::exception_ptr, T), or
-  /// void(std::exception_ptr) for a task without a result. Defined in <selvage/asio.hpp>. Never blocks.
+  /// void(std::exception_ptr) for a task without a result. Defined in <selvage/asio.hpp>. Never blocks: where call
+  /// would, it waits in line, and each operation that does keeps its arguments in this process. The handler runs through
+  /// its executor, never inside of this function. Cancelling the operation aborts the call. The pool must not be moved or
+  /// destroyed before a lazy token (deferred, use_awaitable) has been started.
   template <class F, class... ArgumentsThenToken>
-  auto async_call(const task<F>& task, ArgumentsThenToken&&... arguments);
+  auto async_call(const task<F>& task, ArgumentsThenToken&&... arguments_then_token);
+
+  /// The same under options of its own.
+  template <class F, class... ArgumentsThenToken>
+  auto async_call_with(const call_options& options, const task<F>& task, ArgumentsThenToken&&... arguments_then_token);
 
   /// Closes the pool: from now on calls are refused with errc::pool_closed. What is queued and running may finish
   /// within
@@ -117,6 +120,16 @@ class pool {
   [[nodiscard]] const std::shared_ptr<detail::pool_core>& core() const noexcept { return core_; }
 
  private:
+  template <class F, class... A>
+  future<typename task<F>::result> begin(const call_options& options, detail::when_full full, const task<F>& task,
+                                         A&&... arguments) {
+    using result = typename selvage::task<F>::shape::result;
+    auto state =
+        detail::call_ref<detail::result_state<typename selvage::task<F>::result>>(new detail::typed_call<result>);
+    start<F>(*state.get(), task, options, full, std::forward<A>(arguments)...);
+    return future<typename selvage::task<F>::result>(std::move(state));
+  }
+
   template <class F, class... A>
   void start(detail::call_state& state, const task<F>& task, const call_options& options, detail::when_full full,
              A&&... arguments) {

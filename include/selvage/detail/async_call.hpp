@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <thread>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -39,28 +40,28 @@ struct completion<void> {
   }
 };
 
-/// Starts the call and completes `handler` on its executor. Cancelling the operation aborts the call.
+/// Completes `handler` on its executor once the call is settled. Where that is so already, not at once: an initiating
+/// function must not run its handler. Cancelling the operation aborts the call.
 template <class T, class Handler>
-void complete_with(tl::expected<future<T>, error> started, Handler handler) {
-  auto executor = boost::asio::get_associated_executor(handler);
-  if (!started) {
-    boost::asio::post(executor, [handler = std::move(handler), problem = started.error()]() mutable {
-      completion<T>::run(handler, tl::make_unexpected(problem));
-    });
-    return;
-  }
+void complete_with(future<T> started, Handler handler) {
   auto slot = boost::asio::get_associated_cancellation_slot(handler);
   if (slot.is_connected()) {
-    auto call = std::make_shared<call_ref<call_state>>(call_ref<call_state>::share(started->state()));
+    auto call = std::make_shared<call_ref<call_state>>(call_ref<call_state>::share(started.state()));
     slot.assign([call](boost::asio::cancellation_type) { abort_call(*call->get()); });
   }
-  started->then([handler = std::move(handler), slot,
-                 work = boost::asio::make_work_guard(executor)](tl::expected<T, error> outcome) mutable {
-    auto target = work.get_executor();
-    boost::asio::dispatch(target, [handler = std::move(handler), slot, outcome = std::move(outcome)]() mutable {
+  auto work = boost::asio::make_work_guard(boost::asio::get_associated_executor(handler));
+  started.then([handler = std::move(handler), slot, work = std::move(work),
+                initiated_on = std::this_thread::get_id()](tl::expected<T, error> outcome) mutable {
+    auto executor = work.get_executor();
+    auto complete = [handler = std::move(handler), slot, outcome = std::move(outcome)]() mutable {
       if (slot.is_connected()) slot.clear();
       completion<T>::run(handler, std::move(outcome));
-    });
+    };
+    if (initiated_on == std::this_thread::get_id()) {
+      boost::asio::post(executor, std::move(complete));
+    } else {
+      boost::asio::dispatch(executor, std::move(complete));
+    }
     work.reset();
   });
 }
@@ -71,6 +72,11 @@ namespace selvage {
 
 template <class F, class... A>
 auto pool::async_call(const task<F>& task, A&&... arguments_then_token) {
+  return async_call_with({}, task, std::forward<A>(arguments_then_token)...);
+}
+
+template <class F, class... A>
+auto pool::async_call_with(const call_options& options, const task<F>& task, A&&... arguments_then_token) {
   static_assert(sizeof...(A) >= 1,
                 "the last argument of async_call is a completion token, e.g. boost::asio::use_awaitable");
   using T = typename selvage::task<F>::result;
@@ -80,10 +86,11 @@ auto pool::async_call(const task<F>& task, A&&... arguments_then_token) {
     using token_type = std::tuple_element_t<count, std::tuple<A...>>;
     auto& token = std::get<count>(all);
     return boost::asio::async_initiate<token_type, typename detail::completion<T>::signature>(
-        [this, task](auto handler, auto&&... arguments) {
+        [this, options, task](auto handler, auto&&... arguments) {
           // this->: clang 14 otherwise takes the captured `this` for unused, and warns whoever includes this
-          detail::complete_with<T>(this->try_call(task, std::forward<decltype(arguments)>(arguments)...),
-                                   std::move(handler));
+          detail::complete_with<T>(
+              this->begin(options, detail::when_full::line, task, std::forward<decltype(arguments)>(arguments)...),
+              std::move(handler));
         },
         token, std::get<I>(std::move(all))...);
   }

@@ -23,7 +23,11 @@ struct in_place_argument;
 
 namespace selvage::detail {
 
-enum class when_full : std::uint8_t { wait, refuse };
+enum class when_full : std::uint8_t {
+  wait,    ///< block
+  refuse,  ///< errc::queue_full
+  line,    ///< wait behind the others without blocking: the queue takes it beyond its bound
+};
 
 // -- the core, in pool/
 
@@ -81,11 +85,11 @@ template <class P, class A>
 auto keep(A&& argument) {
   if constexpr (is_future<std::remove_cvref_t<A>>::value) {
     static_assert(!std::is_lvalue_reference_v<A>, "a future given as an argument is consumed: std::move it");
+    require(argument.valid(), "a future without a call was given as an argument: it is empty, moved from, or consumed");
     return std::move(argument);
   } else {
     return own<P>(std::forward<A>(argument));
   }
-    require(argument.valid(), "a future without a call was given as an argument: it is empty, moved from, or consumed");
 }
 
 /// The value of a kept argument whose outcome is known. Throws its error.
