@@ -6,7 +6,9 @@
 //
 // A limit counts from when the call starts to run (DESIGN D5):
 //   started    start = the worker's stamp, clamped to [posted, now] at the first look that sees it; later stamps of the
-//              same call are not read again, so that a liar gains at most one limit
+//              same call are not read again, so that a liar gains at most one limit. D5 would also let the lane's
+//              previous completion be the lower bound: an early stamp only brings the liar's own end nearer, and a
+//              completion is a worker's word as well
 //   waiting    behind another call that runs: not charged; look again a limit later, for it may start meanwhile
 //   waiting    although nothing runs: an honest worker starts it within microseconds. The oldest is charged from the
 //              first look at or after posted + limit; completions of other calls void the charge, for it may not have
