@@ -94,7 +94,7 @@ int ward::watch_over(int pid) noexcept {
     return error;
   }
   pid_ = pid;
-  place_.page.words.pid.store(static_cast<std::uint32_t>(pid), std::memory_order_relaxed);  // relaxed: a hint
+  place_.page.words.pid.store(static_cast<std::uint32_t>(pid), std::memory_order_release);  // SYNC pid: it may be ready
   return 0;
 }
 

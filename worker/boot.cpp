@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -113,13 +114,20 @@ void take_name(const std::string& pool, unsigned lane) {
   base::check(::prctl(PR_SET_NAME, name.c_str()), "prctl(PR_SET_NAME)");
 }
 
+// The supervisor writes it down when its fork returns, which may be a moment after ours: whoever sees this worker ready
+// is to find it. Returns: true.
+bool wait_for_own_number(const shm::supervisor_words& orders) {
+  while (orders.pid.load(std::memory_order_acquire) == 0) ::sched_yield();  // SYNC pid
+  return true;
+}
+
 // Returns: false where the worker is to retire before its turn. Not through `parked`: until then the response
 // region belongs to the previous epoch, whose last words the host may be reading.
 bool wait_until_open(const booted& self, std::uint64_t epoch) {
   for (;;) {
     const shm::watched_word bell = self.lane.doorbell();
     const std::uint64_t open = self.lane.open_epoch();
-    if (open == epoch) return true;
+    if (open == epoch) return wait_for_own_number(*self.window.orders);
     if (open > epoch) return false;  // it comes too late
     if (self.window.orders->retire.load(std::memory_order_relaxed) == epoch)
       return false;  // relaxed: no data goes with it

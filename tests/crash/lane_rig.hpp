@@ -124,7 +124,10 @@ class lane_rig {
     base::unique_fd write_end(ends[1]);
     base::unique_fd self = base::pidfd_open(::getpid());
     pid_ = base::check(::fork(), "fork");
-    if (pid_ != 0) return;
+    if (pid_ != 0) {
+      orders().pid.store(static_cast<std::uint32_t>(pid_));
+      return;
+    }
     worker::run({.shape = shape_,
                  .lane = lane_index,
                  .epoch = epoch_,
