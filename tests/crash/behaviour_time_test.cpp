@@ -71,8 +71,8 @@ usage in_one_idle_second(const std::vector<int>& pids) {
   return {after.cpu_ticks - before.cpu_ticks, after.switches - before.switches};
 }
 
-// "sixty 5 ms calls under a 100 ms limit all succeed (a predecessor kills the pool and loses forty)"; here all is slower
-// by five, for loaded machines.
+// "sixty 5 ms calls under a 100 ms limit all succeed (a predecessor kills the pool and loses forty)"; here all is
+// slower by five, for loaded machines.
 TEST_F(timing, a_limit_counts_from_the_start_of_the_run) {
   const auto nap = task("nap", [](int id) {
     ::usleep(25'000);
