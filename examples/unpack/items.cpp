@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 namespace unpack {
@@ -16,10 +17,13 @@ void spin() {
   }
 }
 
-// Fills what it gets with zeros. What it holds is given back when it can get no more.
+// Holds on to what it gets until it can get no more. Touches a byte of each piece and not all of them: on a machine
+// where page faults are dear the time limit would come before the memory limit.
 void allocate() {
   constexpr std::size_t piece = std::size_t{1} << 20U;
-  for (std::vector<std::vector<char>> kept;;) kept.emplace_back(piece);
+  for (std::vector<std::unique_ptr<char[]>> kept;; kept.back()[0] = 1) {
+    kept.push_back(std::make_unique_for_overwrite<char[]>(piece));
+  }
 }
 
 const std::vector<item>& hostile_items() {

@@ -80,6 +80,18 @@ TEST_F(payloads, empty_is_not_nothing) {
     EXPECT_EQ(std::apply([&](const auto&... field) { return pool.call(echo, field...).get(); }, each), each);
 }
 
+// "null": the dynamic one, alone and inside of others.
+TEST_F(payloads, a_null_value_is_a_value) {
+  const auto echo = task("echo", [](const value& given) { return given; });
+  pool pool(watched({.workers = 1}), echo);
+  value::map object;
+  object["nothing"] = value();
+  object["something"] = 1;
+  for (const value& each : {value(), value(value::array{value(), 1, value()}), value(object)}) {
+    EXPECT_TRUE(pool.call(echo, each).get() == each);
+  }
+}
+
 // "text at the inline limit, one below and one above, in 1-, 2-, 3- and 4-byte UTF-8 and in invalid UTF-8 (carried
 // untouched)"
 TEST_F(payloads, text_around_the_inline_limit_arrives_untouched) {
@@ -107,6 +119,7 @@ TEST_F(payloads, full_slots_do_not_touch_their_neighbours) {
        {shm::inline_payload_bytes - 1, shm::inline_payload_bytes, shm::inline_payload_bytes + 1, std::size_t{4096}}) {
     std::vector<future<std::string>> calls;
     for (int i = 0; i < 256; ++i) calls.push_back(pool.call(echo, std::string(size, static_cast<char>(i))));
+    EXPECT_EQ(pool.stats().in_flight, 64U);  // nobody has looked for answers yet
     for (int i = 0; i < 256; ++i)
       ASSERT_EQ(calls[static_cast<std::size_t>(i)].get(), std::string(size, static_cast<char>(i)));
   }

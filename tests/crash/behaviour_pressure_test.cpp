@@ -145,6 +145,26 @@ TEST_F(pressure, a_caller_that_stops_reading_holds_back_only_itself) {
   for (auto& call : unread) EXPECT_EQ(call.get().size(), 30'000U);
 }
 
+// A result that has to wait until the host has taken another one is not the task's time.
+TEST_F(pressure, a_caller_that_stops_reading_costs_no_worker_its_limit) {
+  const auto make = task("make", [](std::uint64_t size) { return std::string(size, 'x'); });
+  pool pool(watched({.workers = 1,
+                     .arena = {.initial = 64_KiB, .maximum = 64_KiB},
+                     .payload_cap = 64_KiB,
+                     .depth = {.maximum = 64, .window = 1h},
+                     .timeout = 500ms}),
+            make, add);
+  std::vector<future<std::string>> unread;
+  for (int i = 0; i < 64; ++i) unread.push_back(pool.call(make, 30'000));
+  ::usleep(2'000'000);  // four limits
+  for (auto& call : unread) {
+    const auto text = call.result();
+    ASSERT_TRUE(text.has_value()) << text.error().report();
+    EXPECT_EQ(text->size(), 30'000U);
+  }
+  EXPECT_EQ(pool.stats().restarts.timed_out, 0U);
+}
+
 TEST_F(pressure, an_argument_as_large_as_the_whole_arena_passes_whatever_is_around_it) {
   const auto length = task("length", [](std::string_view text) { return text.size(); });
   pool pool(watched({.workers = 2, .arena = {.initial = 4_KiB, .maximum = 256_KiB}, .payload_cap = 256_KiB}), length);

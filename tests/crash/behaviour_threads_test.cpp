@@ -21,9 +21,8 @@ class many_threads : public pool_survives {};
 /// Runs `body(0)` to `body(count - 1)` on threads of their own and waits for them.
 template <class Body>
 void on_threads(unsigned count, Body body) {
-  std::vector<std::thread> threads;
+  std::vector<std::jthread> threads;
   for (unsigned i = 0; i < count; ++i) threads.emplace_back([&body, i] { body(i); });
-  for (std::thread& each : threads) each.join();
 }
 
 TEST_F(many_threads, calls_from_eight_threads_each_get_their_own_answer) {
@@ -81,13 +80,13 @@ TEST_F(many_threads, a_thread_that_waits_for_a_bounded_time_hands_over_when_it_g
   pool pool(watched({.workers = 2, .depth = {.maximum = 1}}), held, add);
   auto slow = pool.call(held, 7);
   std::atomic<bool> impatient_left{false};
-  std::thread impatient([&] {
+  std::jthread impatient([&] {
     auto never = pool.call(held, 8);
     EXPECT_FALSE(never.wait_for(30ms));
     impatient_left = true;
     never.detach();
   });
-  std::thread patient([&] { EXPECT_EQ(slow.get(), 7); });
+  std::jthread patient([&] { EXPECT_EQ(slow.get(), 7); });
   impatient.join();
   EXPECT_TRUE(impatient_left);
   gate.open();
@@ -103,9 +102,9 @@ TEST_F(many_threads, a_full_queue_takes_the_next_call_as_soon_as_a_queued_one_is
   pool pool(watched({.workers = 1, .queue = 1, .depth = {.maximum = 1}}), held);
   auto running = pool.call(held, 1);
   auto queued = pool.call(held, 2);
-  std::thread collector([&] { EXPECT_EQ(running.get(), 1); });
+  std::jthread collector([&] { EXPECT_EQ(running.get(), 1); });
   std::atomic<bool> accepted{false};
-  std::thread waiting([&] {
+  std::jthread waiting([&] {
     auto third = pool.call(held, 3);
     accepted = true;
     EXPECT_EQ(third.get(), 3);
@@ -138,7 +137,7 @@ TEST_F(many_threads, a_thread_in_get_may_see_the_pool_destroyed) {
   std::vector<future<void>> calls;
   for (int i = 0; i < 6; ++i) calls.push_back(pool->call(held));
   std::atomic<int> closed{0};
-  std::thread destroyer([&] {
+  std::jthread destroyer([&] {
     ::usleep(30'000);
     pool.reset();
   });
@@ -153,7 +152,7 @@ TEST_F(many_threads, waiting_threads_use_no_processor_while_a_long_call_runs) {
   pool pool(watched({.workers = 1, .depth = {.maximum = 1}}), held);
   std::vector<future<void>> calls;
   for (int i = 0; i < 4; ++i) calls.push_back(pool.call(held));
-  std::vector<std::thread> threads;
+  std::vector<std::jthread> threads;
   for (auto& each : calls) threads.emplace_back([&each] { each.get(); });
   ::usleep(100'000);
   // Every wake-up that an abort causes, the waiting threads sleep again.
@@ -166,7 +165,7 @@ TEST_F(many_threads, waiting_threads_use_no_processor_while_a_long_call_runs) {
   ::getrusage(RUSAGE_SELF, &after);
   EXPECT_LT((after.ru_nvcsw + after.ru_nivcsw) - (before.ru_nvcsw + before.ru_nivcsw), 50);
   gate.open();
-  for (std::thread& each : threads) each.join();
+  for (std::jthread& each : threads) each.join();
 }
 
 }  // namespace

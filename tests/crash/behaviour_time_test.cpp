@@ -71,13 +71,14 @@ usage in_one_idle_second(const std::vector<int>& pids) {
   return {after.cpu_ticks - before.cpu_ticks, after.switches - before.switches};
 }
 
-// "sixty 5 ms calls under a 100 ms limit all succeed (a predecessor kills the pool and loses forty)"
+// "sixty 5 ms calls under a 100 ms limit all succeed (a predecessor kills the pool and loses forty)"; here all is
+// slower by five, for loaded machines.
 TEST_F(timing, a_limit_counts_from_the_start_of_the_run) {
   const auto nap = task("nap", [](int id) {
-    ::usleep(5000);
+    ::usleep(25'000);
     return id;
   });
-  pool pool(watched({.workers = 1, .timeout = 100ms}), nap);
+  pool pool(watched({.workers = 1, .timeout = 500ms}), nap);
   std::vector<future<int>> calls;
   for (int i = 0; i < 60; ++i) calls.push_back(pool.call(nap, i));
   for (int i = 0; i < 60; ++i) {
@@ -90,10 +91,10 @@ TEST_F(timing, a_limit_counts_from_the_start_of_the_run) {
 
 TEST_F(timing, a_limit_counts_from_the_start_where_calls_are_posted_far_ahead) {
   const auto nap = task("nap", [](int id) {
-    ::usleep(5000);
+    ::usleep(25'000);
     return id;
   });
-  pool pool(watched({.workers = 1, .depth = {.maximum = 64, .window = 1h}, .timeout = 100ms}), nap);
+  pool pool(watched({.workers = 1, .depth = {.maximum = 64, .window = 1h}, .timeout = 500ms}), nap);
   std::vector<future<int>> calls;
   for (int i = 0; i < 60; ++i) calls.push_back(pool.call(nap, i));
   for (auto& call : calls) EXPECT_EQ(code_of(call.result()), errc{});

@@ -126,6 +126,37 @@ TEST_F(trust, every_kind_of_failure_has_a_code_a_task_a_cause_and_an_id) {
   check(pool.call(bad_alloc).result(), errc::out_of_memory, "bad_alloc", "allocation");
 }
 
+TEST_F(trust, a_failure_by_the_callers_own_doing_or_through_an_input_names_its_task_and_its_cause) {
+  const auto held = task("held", [](int) {
+    ::pause();
+    return 0;
+  });
+  const auto thrower = task("thrower", []() -> int {
+    try {
+      throw std::out_of_range("the inner cause");
+    } catch (const std::exception&) {
+      std::throw_with_nested(std::runtime_error("the outer one"));
+    }
+  });
+  pool pool(watched({.workers = 2}), held, thrower, add);
+  auto call = pool.call(held, 1);
+  call.abort();
+  const auto aborted = call.result();
+  ASSERT_EQ(code_of(aborted), errc::aborted);
+  EXPECT_EQ(aborted.error().details().task, "held");
+  EXPECT_THAT(aborted.error().what(), HasSubstr("abort"));
+
+  const auto nested = pool.call(thrower).result();
+  ASSERT_EQ(code_of(nested), errc::task_failed);
+  EXPECT_THAT(nested.error().details().message, HasSubstr("the outer one"));
+  EXPECT_THAT(nested.error().details().causes, ::testing::ElementsAre(HasSubstr("out_of_range: the inner cause")));
+
+  const auto through_an_input = pool.call(add, pool.call(thrower), 1).result();
+  ASSERT_EQ(code_of(through_an_input), errc::task_failed);
+  EXPECT_EQ(through_an_input.error().details().task, "thrower");
+  EXPECT_THAT(through_an_input.error().details().message, HasSubstr("the outer one"));
+}
+
 TEST_F(trust, the_workers_pid_and_last_words_are_in_the_error) {
   const auto crasher = task("crasher", []() -> int {
     std::fprintf(stderr, "my last words\n");

@@ -1,18 +1,14 @@
 // The inline lane: calls run by the threads that wait for them, in this process.
 
-#include <gtest/gtest.h>
-#include <unistd.h>
-
 #include <stdexcept>
-#include <string>
-#include <vector>
 
-#include <selvage/selvage.hpp>
+#include "tests/support/pool_fixture.hpp"
+#include "tests/support/shared_words.hpp"
 
-namespace selvage {
+namespace selvage::test {
 namespace {
 
-using namespace std::chrono_literals;
+using inline_lane = pool_survives;
 using position = inline_options::position;
 
 const auto where_am_i = task("where_am_i", [] { return static_cast<std::int64_t>(::getpid()); });
@@ -23,37 +19,44 @@ const auto nap = task("nap", [](int ms) {
 const auto refuse = task("refuse", [](int n) -> int { throw std::invalid_argument("not " + std::to_string(n)); });
 const auto until_told = task("until_told", [](abort_signal stop) { return stop.wait_for(20s); });
 
-TEST(inline_lane, runs_nothing_here_unless_it_is_asked_for) {
-  pool pool({.workers = 1}, where_am_i);
+TEST_F(inline_lane, runs_nothing_here_unless_it_is_asked_for) {
+  pool pool(watched({.workers = 1}), where_am_i);
   for (int i = 0; i < 50; ++i) EXPECT_NE(pool.call(where_am_i).get(), ::getpid());
   EXPECT_EQ(pool.stats().ran_inline, 0U);
 }
 
-TEST(inline_lane, that_is_first_runs_a_call_on_the_thread_that_waits) {
-  pool pool({.workers = 1, .inline_lane = {.where = position::first}}, where_am_i);
+TEST_F(inline_lane, that_is_first_runs_a_call_on_the_thread_that_waits) {
+  pool pool(watched({.workers = 1, .inline_lane = {.where = position::first}}), where_am_i);
   EXPECT_EQ(pool.call(where_am_i).get(), ::getpid());
   EXPECT_EQ(pool.stats().ran_inline, 1U);
 }
 
-TEST(inline_lane, leaves_calls_below_its_threshold_to_the_workers) {
-  pool pool({.workers = 1, .inline_lane = {.where = position::first, .threshold = 3}}, where_am_i);
-  std::vector<future<std::int64_t>> calls;
-  for (int i = 0; i < 3; ++i) calls.push_back(pool.call(where_am_i));
-  EXPECT_NE(calls[0].get(), ::getpid());
-  EXPECT_NE(calls[1].get(), ::getpid());
-  EXPECT_EQ(calls[2].get(), ::getpid());
+TEST_F(inline_lane, leaves_calls_below_its_threshold_to_the_workers) {
+  const gate gate;
+  const auto held = task("held", [&gate] {
+    gate.pass();
+    return static_cast<std::int64_t>(::getpid());
+  });
+  pool pool(watched({.workers = 1, .inline_lane = {.where = position::first, .threshold = 3}}), where_am_i, held);
+  auto first = pool.call(held);
+  auto second = pool.call(held);
+  EXPECT_EQ(pool.call(where_am_i).get(), ::getpid());
+  gate.open();
+  EXPECT_NE(first.get(), ::getpid());
+  EXPECT_NE(second.get(), ::getpid());
 }
 
-TEST(inline_lane, that_is_last_runs_only_what_no_worker_has_room_for) {
-  pool pool({.workers = 1, .depth = {.maximum = 1}, .inline_lane = {.where = position::last}}, where_am_i, nap);
+TEST_F(inline_lane, that_is_last_runs_only_what_no_worker_has_room_for) {
+  pool pool(watched({.workers = 1, .depth = {.maximum = 1}, .inline_lane = {.where = position::last}}), where_am_i,
+            nap);
   auto busy = pool.call(nap, 300);
   EXPECT_EQ(pool.call(where_am_i).get(), ::getpid());
   EXPECT_EQ(busy.get(), 300);
   EXPECT_EQ(pool.stats().ran_inline, 1U);
 }
 
-TEST(inline_lane, carries_an_exception_like_a_worker_does) {
-  pool pool({.workers = 1, .inline_lane = {.where = position::first}}, refuse);
+TEST_F(inline_lane, carries_an_exception_like_a_worker_does) {
+  pool pool(watched({.workers = 1, .inline_lane = {.where = position::first}}), refuse);
   const auto outcome = pool.call(refuse, 7).result();
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().code(), errc::task_failed);
@@ -61,23 +64,23 @@ TEST(inline_lane, carries_an_exception_like_a_worker_does) {
   EXPECT_EQ(outcome.error().details().message, "not 7");
 }
 
-TEST(inline_lane, raises_the_abort_signal_at_the_timeout_because_nothing_can_be_killed) {
-  pool pool({.workers = 1, .timeout = 20ms, .inline_lane = {.where = position::first}}, until_told);
+TEST_F(inline_lane, raises_the_abort_signal_at_the_timeout_because_nothing_can_be_killed) {
+  pool pool(watched({.workers = 1, .timeout = 20ms, .inline_lane = {.where = position::first}}), until_told);
   EXPECT_TRUE(pool.call(until_told).get());
 }
 
-TEST(inline_lane, gives_calls_that_nobody_waits_for_to_the_workers) {
-  pool pool({.workers = 1, .inline_lane = {.where = position::first}}, where_am_i);
+TEST_F(inline_lane, gives_calls_that_nobody_waits_for_to_the_workers) {
+  pool pool(watched({.workers = 1, .inline_lane = {.where = position::first}}), where_am_i);
   auto call = pool.call(where_am_i);
   for (int i = 0; i < 10'000 && !call.ready(); ++i) ::usleep(1000);
   ASSERT_TRUE(call.ready());
   EXPECT_NE(call.get(), ::getpid());
 }
 
-TEST(inline_lane, settles_everything_when_the_pool_closes) {
+TEST_F(inline_lane, settles_everything_when_the_pool_closes) {
   std::vector<future<int>> calls;
   {
-    pool pool({.workers = 1, .inline_lane = {.where = position::first, .batch = 64}}, nap);
+    pool pool(watched({.workers = 1, .inline_lane = {.where = position::first, .batch = 64}}), nap);
     for (int i = 0; i < 40; ++i) calls.push_back(pool.call(nap, 50));
   }
   for (auto& call : calls) {
@@ -87,4 +90,4 @@ TEST(inline_lane, settles_everything_when_the_pool_closes) {
 }
 
 }  // namespace
-}  // namespace selvage
+}  // namespace selvage::test

@@ -38,7 +38,10 @@ int misbehave_as_told(int argc, char** argv) {
   std::getline(std::ifstream(selvage::test::fresh_orders_file), told);
   if (told == "exit") return 3;
   if (told == "die") ::raise(SIGKILL);
-  if (told == "hang") ::pause();
+  if (told == "hang") {
+    ::alarm(30);  // where its host has failed to end it
+    ::pause();
+  }
   if (told == "spawn without init") return try_to_spawn();
   if (told == "spawn after a lie to init") {
     const char* const lie[] = {"program", nullptr};

@@ -114,19 +114,19 @@ class pool_stepped_clock : public pool_survives, public ::testing::WithParamInte
 
 // FAILURES row 10
 TEST_P(pool_stepped_clock, changes_no_deadline_wait_or_recycle) {
-  const auto nap = selvage::task("nap", [] { ::usleep(60'000); }, {.timeout = 5s});
-  const auto hang = selvage::task("hang", &victims::sleep_for_ever, {.timeout = 150ms});
+  const auto nap = selvage::task("nap", [] { ::usleep(60'000); }, {.timeout = 20s});
+  const auto hang = selvage::task("hang", &victims::sleep_for_ever, {.timeout = 2s});
   pool pool(watched({.workers = 2, .recycle = {.age = 1h}}), add, nap, hang);
+  const std::uint64_t called = base::now_ns();
   auto napping = pool.call(nap);
   auto hanging = pool.call(hang);
-  const std::uint64_t called = base::now_ns();
   ::usleep(20'000);
   const wall_clock_step step{std::chrono::hours(GetParam())};
   EXPECT_FALSE(hanging.wait_for(30ms));
   EXPECT_GE(base::now_ns() - called, 50'000'000U);
   EXPECT_TRUE(napping.result().has_value());
   EXPECT_EQ(code_of(hanging.result()), errc::timed_out);
-  EXPECT_GE(base::now_ns() - called, 140'000'000U);
+  EXPECT_GE(base::now_ns() - called, 2'000'000'000U);
   expect_usable(pool);
   EXPECT_EQ(pool.stats().restarts.recycled_age, 0U);
   auto last = pool.call(nap);

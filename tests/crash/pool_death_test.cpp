@@ -1,7 +1,9 @@
 // FAILURES rows 1 and 2 at the pool's level: however and whenever a worker dies, one call pays for it.
+#include <sys/resource.h>
 
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/random.hpp"
+#include "tests/support/shared_words.hpp"
 #include "tests/support/worker_view.hpp"
 #include "tests/victims/victims.hpp"
 
@@ -13,8 +15,10 @@ using pool_deaths = pool_survives;
 struct manner_of_death {
   const char* name;
   void (*victim)();
-  errc code;
+  errc code = errc::crashed;
   int signal = 0;
+  int signal_code = 0;  ///< 0: whatever it is
+  bool has_address = false;
   int exit_status = 0;
   const char* words = "";                ///< in the error's message
   std::vector<std::string> frames = {};  ///< one of them is in the error's stack
@@ -22,45 +26,87 @@ struct manner_of_death {
 
 void PrintTo(const manner_of_death& how, std::ostream* out) { *out << how.name; }
 
-void exit_at_once_0() { victims::exit_at_once(0); }
-void exit_politely_3() { victims::exit_politely(3); }
-void exit_quickly_4() { victims::exit_quickly(4); }
+constexpr int on_x86([[maybe_unused]] int signal_code) {
+#if defined(__x86_64__)
+  return signal_code;
+#else
+  return 0;  // its victim raises the signal itself
+#endif
+}
 
 const std::vector<manner_of_death> manners = {
-    {"sigkill", &victims::kill_itself, errc::crashed, SIGKILL, 0, "SIGKILL", {}},
-    {"sigsegv", &victims::dereference_null, errc::crashed, SIGSEGV, 0, "SIGSEGV", {"dereference_null", "write_at"}},
-    {"jump_to_null", &victims::call_null, errc::crashed, SIGSEGV, 0, "SIGSEGV", {"call_null"}},
-    {"sigbus", &victims::touch_behind_the_end, errc::crashed, SIGBUS, 0, "SIGBUS", {"touch_behind_the_end"}},
-    {"sigfpe", &victims::divide_by_zero, errc::crashed, SIGFPE, 0, "SIGFPE", {"divide_by_zero"}},
-    {"sigill",
-     &victims::run_an_illegal_instruction,
-     errc::crashed,
-     SIGILL,
-     0,
-     "SIGILL",
-     {"run_an_illegal_instruction"}},
-    {"sigabrt", &victims::abort_itself, errc::crashed, SIGABRT, 0, "SIGABRT", {"abort"}},
-    {"sigtrap", &victims::hit_a_breakpoint, errc::crashed, SIGTRAP, 0, "SIGTRAP", {"hit_a_breakpoint"}},
-    {"exit_at_once", &exit_at_once_0, errc::exited, 0, 0, "_exit(0)", {}},
-    {"exit", &exit_politely_3, errc::exited, 0, 3, "by exit(3)", {}},
-    {"quick_exit", &exit_quickly_4, errc::exited, 0, 4, "quick_exit(4)", {}},
-    {"pthread_exit", &victims::leave_its_main_thread, errc::exited, 0, 0, "", {}},
-    {"uncaught_in_a_detached_thread",
-     &victims::throw_in_a_detached_thread,
-     errc::crashed,
-     SIGABRT,
-     0,
-     "SIGABRT",
-     {"terminate"}},
-    {"crash_in_a_second_thread",
-     &victims::crash_in_a_second_thread,
-     errc::crashed,
-     SIGSEGV,
-     0,
-     "SIGSEGV",
-     {"dereference_null", "write_at"}},
-    {"stack_overflow", &victims::overflow_the_stack, errc::crashed, SIGSEGV, 0, "SIGSEGV", {"descend"}},
-    {"smashed_stack", &victims::smash_its_stack, errc::crashed, SIGSEGV, 0, "SIGSEGV", {}},
+    {.name = "sigkill", .victim = &victims::kill_itself, .signal = SIGKILL, .words = "SIGKILL"},
+    {.name = "sigsegv",
+     .victim = &victims::dereference_null,
+     .signal = SIGSEGV,
+     .signal_code = SEGV_MAPERR,
+     .words = "SIGSEGV",
+     .frames = {"dereference_null", "write_at"}},
+    {.name = "jump_to_null",
+     .victim = &victims::call_null,
+     .signal = SIGSEGV,
+     .signal_code = SEGV_MAPERR,
+     .words = "SIGSEGV",
+     .frames = {"call_null"}},
+    {.name = "sigbus",
+     .victim = &victims::touch_behind_the_end,
+     .signal = SIGBUS,
+     .signal_code = BUS_ADRERR,
+     .has_address = true,
+     .words = "SIGBUS",
+     .frames = {"touch_behind_the_end"}},
+    {.name = "sigfpe",
+     .victim = &victims::divide_by_zero,
+     .signal = SIGFPE,
+     .signal_code = on_x86(FPE_INTDIV),
+     .words = "SIGFPE",
+     .frames = {"divide_by_zero"}},
+    {.name = "sigill",
+     .victim = &victims::run_an_illegal_instruction,
+     .signal = SIGILL,
+     .signal_code = on_x86(ILL_ILLOPN),
+     .words = "SIGILL",
+     .frames = {"run_an_illegal_instruction"}},
+    {.name = "sigabrt",
+     .victim = &victims::abort_itself,
+     .signal = SIGABRT,
+     .signal_code = SI_TKILL,
+     .words = "SIGABRT",
+     .frames = {"abort"}},
+    {.name = "sigtrap",
+     .victim = &victims::hit_a_breakpoint,
+     .signal = SIGTRAP,
+     .words = "SIGTRAP",
+     .frames = {"hit_a_breakpoint"}},
+    {.name = "exit_at_once", .victim = [] { victims::exit_at_once(0); }, .code = errc::exited, .words = "_exit(0)"},
+    {.name = "exit",
+     .victim = [] { victims::exit_politely(3); },
+     .code = errc::exited,
+     .exit_status = 3,
+     .words = "by exit(3)"},
+    {.name = "quick_exit",
+     .victim = [] { victims::exit_quickly(4); },
+     .code = errc::exited,
+     .exit_status = 4,
+     .words = "quick_exit(4)"},
+    {.name = "pthread_exit", .victim = &victims::leave_its_main_thread, .code = errc::exited},
+    {.name = "uncaught_in_a_detached_thread",
+     .victim = &victims::throw_in_a_detached_thread,
+     .signal = SIGABRT,
+     .words = "SIGABRT",
+     .frames = {"terminate"}},
+    {.name = "crash_in_a_second_thread",
+     .victim = &victims::crash_in_a_second_thread,
+     .signal = SIGSEGV,
+     .words = "SIGSEGV",
+     .frames = {"dereference_null", "write_at"}},
+    {.name = "stack_overflow",
+     .victim = &victims::overflow_the_stack,
+     .signal = SIGSEGV,
+     .has_address = true,
+     .words = "SIGSEGV",
+     .frames = {"descend"}},
+    {.name = "smashed_stack", .victim = &victims::smash_its_stack, .signal = SIGSEGV, .words = "SIGSEGV"},
 };
 
 // FAILURES row 1
@@ -81,6 +127,8 @@ TEST_P(pool_manner_of_death, fails_the_call_that_ran_and_no_other) {
   EXPECT_EQ(what.code, how.code) << outcome.error().report();
   EXPECT_EQ(what.signal, how.signal) << outcome.error().report();
   EXPECT_EQ(what.exit_status, how.exit_status) << outcome.error().report();
+  EXPECT_TRUE(how.signal_code == 0 || what.signal_code == how.signal_code) << what.signal_code;
+  EXPECT_TRUE(!how.has_address || what.fault_address != 0);
   EXPECT_EQ(what.task, "die");
   EXPECT_GT(what.worker_pid, 0);
   EXPECT_NE(what.message.find(how.words), std::string::npos) << what.message;
@@ -107,6 +155,25 @@ TEST_F(pool_deaths, the_fault_address_of_a_segfault_is_told) {
   const auto outcome = pool.call(write, std::uint64_t{0x1230}).result();
   ASSERT_EQ(code_of(outcome), errc::crashed);
   EXPECT_EQ(outcome.error().details().fault_address, 0x1230U);
+  expect_usable(pool);
+}
+
+// FAILURES row 1
+TEST_F(pool_deaths, the_address_of_a_stack_overflow_is_where_the_stack_ends) {
+  rlimit limit{};
+  ASSERT_EQ(::getrlimit(RLIMIT_STACK, &limit), 0);
+  if (limit.rlim_cur == RLIM_INFINITY) GTEST_SKIP() << "the stack has no limit (ulimit -s)";
+  blackboard notes;
+  const auto overflow = selvage::task("overflow", [&notes] {
+    notes[0] = reinterpret_cast<std::uint64_t>(__builtin_frame_address(0));
+    victims::overflow_the_stack();
+  });
+  pool pool(watched({.workers = 1}), add, overflow);
+  const auto outcome = pool.call(overflow).result();
+  ASSERT_EQ(code_of(outcome), errc::crashed);
+  const std::uint64_t used = notes[0] - outcome.error().details().fault_address;
+  EXPECT_LE(used, limit.rlim_cur + (64U << 10U));
+  EXPECT_GE(used, limit.rlim_cur / 2);
   expect_usable(pool);
 }
 
@@ -151,7 +218,7 @@ pool_options one_deep_lane() { return {.workers = 1, .depth = {.maximum = 64, .w
 TEST_F(pool_deaths, calls_that_a_killed_worker_had_not_started_move_on) {
   pool pool(watched(one_deep_lane()), add);
   const int worker = worker_pids(pool).at(0);
-  ::kill(worker, SIGSTOP);
+  stop_process(worker);
   std::vector<future<int>> sums;
   for (int i = 0; i < 64; ++i) sums.push_back(pool.call(add, i, 1));   // a full mailbox
   for (int i = 0; i < 64; ++i) sums.push_back(pool.call(add, i, 65));  // and a queue
@@ -159,6 +226,37 @@ TEST_F(pool_deaths, calls_that_a_killed_worker_had_not_started_move_on) {
   for (int i = 0; i < 128; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].get(), i + 1);
   expect_usable(pool);
   EXPECT_EQ(pool.stats().moved, 64U);
+}
+
+// FAILURES row 2: not to the dead one's successor, which never comes.
+TEST_F(pool_deaths, calls_that_a_killed_worker_had_not_started_move_to_a_healthy_one) {
+  const gate gate;
+  blackboard notes;
+  const auto held = selvage::task("held", [&gate] {
+    gate.pass();
+    return static_cast<int>(::getpid());
+  });
+  const auto who = selvage::task("who", [] { return static_cast<int>(::getpid()); });
+  pool pool(watched({.workers = 2,
+                     .balancer = balance::round_robin,
+                     .depth = {.maximum = 64, .window = 1h},
+                     .initializer =
+                         [&notes] {
+                           if (notes[0] != 0) victims::sleep_for_ever();
+                         }}),
+            held, who);
+  const auto lanes = pool.stats().lanes;
+  stop_process(lanes[0].worker_pid);
+  std::vector<future<int>> calls;
+  for (int i = 0; i < 2; ++i) calls.push_back(pool.call(held));
+  for (int i = 0; i < 62; ++i) calls.push_back(pool.call(who));
+  ASSERT_TRUE(holds_in_the_end([&] { return gate.arrived() == 1; }));
+  notes[0] = 1;
+  ::kill(lanes[0].worker_pid, SIGKILL);
+  ASSERT_TRUE(holds_in_the_end([&] { return is_gone(lanes[0].worker_pid); }));
+  gate.open();
+  for (auto& each : calls) EXPECT_EQ(each.get(), lanes[1].worker_pid);
+  EXPECT_EQ(pool.stats().moved, 32U);
 }
 
 // FAILURES row 2
@@ -170,7 +268,7 @@ TEST_F(pool_deaths, large_arguments_of_calls_that_were_not_started_move_on_unhar
   });
   pool pool(watched(one_deep_lane()), add, sum);
   const int worker = worker_pids(pool).at(0);
-  ::kill(worker, SIGSTOP);
+  stop_process(worker);
   std::vector<future<std::uint64_t>> sums;
   for (std::uint64_t i = 0; i < 32; ++i) sums.push_back(pool.call(sum, std::vector<std::uint64_t>(20'000, i)));
   ::kill(worker, SIGKILL);
@@ -252,10 +350,8 @@ TEST_F(pool_deaths, the_next_call_on_the_lane_of_a_killed_worker_works) {
   pool pool(watched({.workers = 1, .restart = {.budget = 1000, .backoff = 1ms}}), add);
   for (int i = 0; i < 100; ++i) {
     ASSERT_EQ(pool.call(add, i, 1).get(), i + 1);
-    const auto pids = worker_pids(pool);
-    if (!pids.empty()) ::kill(pids[0], SIGKILL);
-    const auto sum = pool.call(add, i, 2).result();
-    ASSERT_TRUE(sum.has_value() || sum.error().code() == errc::crashed) << sum.error().report();
+    kill_workers(pool);
+    ASSERT_EQ(pool.call(add, i, 2).get(), i + 2);
     ASSERT_EQ(pool.call(add, i, 3).get(), i + 3);
   }
 }

@@ -14,7 +14,7 @@ const auto too_much = task("too_much", [](int) { return std::string(64 << 10, 'x
 
 TEST_F(pool_errors, name_the_worker_that_had_the_call) {
   pool pool(watched({.workers = 1, .payload_cap = 4_KiB}), add, thrower, too_much);
-  const int worker = every_worker_pid(pool).at(0);
+  const int worker = all_worker_pids(pool).at(0);
   const auto thrown = pool.call(thrower, 1).result();
   ASSERT_EQ(code_of(thrown), errc::task_failed);
   EXPECT_EQ(thrown.error().details().worker_pid, worker);

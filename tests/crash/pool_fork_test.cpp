@@ -5,7 +5,9 @@
 #include <memory>
 #include <thread>
 
+#include "tests/support/child.hpp"
 #include "tests/support/host_process.hpp"
+#include "tests/support/shared_words.hpp"
 #include "tests/victims/victims.hpp"
 
 namespace selvage::test {
@@ -24,19 +26,44 @@ std::unique_ptr<pool>& global() {
 // FAILURES row 27
 TEST_F(pool_forks, a_forked_child_that_uses_the_pool_is_told_that_it_is_closed) {
   const auto echo = selvage::task("echo", [](const std::string& text) { return text; });
-  pool pool(watched({.workers = 2}), add, echo);
-  auto running = pool.call(add, 1, 2);
-  const pid_t child = ::fork();
-  if (child == 0) {
+  const gate gate;
+  const auto held = selvage::task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
+  pool pool(watched({.workers = 2}), add, echo, held);
+  auto view = std::make_unique<trusted_view>(pool.call_trusted(echo, std::string(50'000, 'v')).get());
+  auto running = pool.call(held, 3);
+  std::vector<future<int>> more;
+  for (int i = 0; i < 4; ++i) more.push_back(pool.call(held, i + 1));
+  tests::child child([&] {
+    unsigned called_back = 0;
+    const auto closed = [&](const auto& outcome) { called_back += code_of(outcome) == errc::pool_closed ? 1 : 0; };
+    pool.call(add, 1, 2).then(closed);
+    std::move(more[0]).then(closed);
+    more[1].abort();
+    if (code_of(more[1].result()) != errc::pool_closed) return 2;
+    more[2].detach();
+    more[3] = pool.call(add, 1, 2);
+    pool.call(add, 1, 2).detach();
+    auto tried = pool.try_call(add, 1, 2);
+    if (!tried || code_of(tried->result()) != errc::pool_closed) return 3;
+    if (code_of(pool.call_trusted(echo, std::string(100, 'x')).result()) != errc::pool_closed) return 4;
+    view.reset();
+    if (called_back != 2) return 5;
     const bool refused = code_of(pool.call(add, 1, 2).result()) == errc::pool_closed &&
                          code_of(pool.call(echo, std::string(100'000, 'x')).result()) == errc::pool_closed &&
                          code_of(running.result()) == errc::pool_closed;
     pool.shutdown(1s);
     (void)pool.stats();
-    ::_exit(refused ? 0 : 1);
-  }
-  EXPECT_EQ(wait_for_child(child), 0);
+    return refused ? 0 : 1;
+  });
+  EXPECT_EQ(child.exit_status(), 0);
+  gate.open();
   EXPECT_EQ(running.get(), 3);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(more[static_cast<std::size_t>(i)].get(), i + 1);
+  EXPECT_EQ(view->text(), std::string(50'000, 'v'));
+  view.reset();
   expect_usable(pool);
 }
 
@@ -51,21 +78,20 @@ TEST_F(pool_forks, a_forked_child_that_destroys_the_pool_unmaps_nothing_of_its_o
       ranges.emplace_back(begin, end - begin);
   }
   ASSERT_FALSE(ranges.empty());
-  const pid_t child = ::fork();
-  if (child == 0) {
+  tests::child child([&] {
     for (const auto& [begin, size] : ranges) {  // they are free there: something else may have them
       void* const got = ::mmap(reinterpret_cast<void*>(begin), size, PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
-      if (got != reinterpret_cast<void*>(begin)) ::_exit(2);
+      if (got != reinterpret_cast<void*>(begin)) return 2;
       *static_cast<int*>(got) = 4711;
     }
     built.reset();
     for (const auto& [begin, size] : ranges) {
-      if (*reinterpret_cast<int*>(begin) != 4711) ::_exit(3);
+      if (*reinterpret_cast<int*>(begin) != 4711) return 3;
     }
-    ::_exit(0);
-  }
-  EXPECT_EQ(wait_for_child(child), 0);
+    return 0;
+  });
+  EXPECT_EQ(child.exit_status(), 0);
   expect_usable(*built);
 }
 
@@ -76,9 +102,8 @@ TEST_F(pool_forks, a_forked_child_that_exits_normally_leaves_the_pool_of_its_par
     static std::vector<future<int>> sums;
     for (int round = 0; round < 20; ++round) {
       for (int i = 0; i < 20; ++i) sums.push_back(global()->call(add, i, 1));
-      const pid_t child = ::fork();
-      if (child == 0) std::exit(5);
-      if (wait_for_child(child) != 5) return 1;
+      tests::child child([]() -> int { std::exit(5); });
+      if (child.exit_status() != 5) return 1;
       for (auto& each : sums) {
         if (!each.result()) return 2;
       }
@@ -97,22 +122,24 @@ TEST_F(pool_forks, forks_from_a_host_under_load_disturb_neither_side) {
     global() = std::make_unique<pool>(pool_options{.workers = 2}, add);
     std::atomic<bool> over{false};
     std::atomic<unsigned> failed{0};
-    std::vector<std::thread> callers;
+    std::vector<std::jthread> callers;
     for (int t = 0; t < 2; ++t) {
       callers.emplace_back([&] {
         while (!over) failed += global()->call(add, 1, 2).result() ? 0 : 1;
       });
     }
     for (int i = 0; i < 200; ++i) {
-      const pid_t child = ::fork();
-      if (child == 0) {
+      tests::child child([]() -> int {
         const bool refused = code_of(global()->call(add, 1, 2).result()) == errc::pool_closed;
         std::exit(refused ? 0 : 1);  // with the destructors of statics
+      });
+      if (child.exit_status() != 0) {
+        over = true;
+        return 1;
       }
-      if (wait_for_child(child) != 0) return 1;
     }
     over = true;
-    for (std::thread& caller : callers) caller.join();
+    callers.clear();
     global().reset();
     return failed == 0 ? 0 : 2;
   });
@@ -124,17 +151,11 @@ TEST_F(pool_forks, forks_from_a_host_under_load_disturb_neither_side) {
 TEST_F(pool_forks, a_forked_child_builds_a_pool_of_its_own) {
   pool outer(watched({.workers = 2}), add);
   expect_usable(outer);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    int status = 1;
-    try {
-      pool inner({.workers = 2}, add);
-      status = inner.call(add, 20, 22).get() == 42 ? 0 : 2;
-    } catch (const error&) {
-    }
-    ::_exit(status);
-  }
-  EXPECT_EQ(wait_for_child(child), 0);
+  tests::child child([] {
+    pool inner({.workers = 2}, add);
+    return inner.call(add, 20, 22).get() == 42 ? 0 : 2;
+  });
+  EXPECT_EQ(child.exit_status(), 0);
   expect_usable(outer);
 }
 

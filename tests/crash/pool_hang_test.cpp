@@ -1,4 +1,6 @@
 // FAILURES rows 8 and 9: tasks that do not come back, and answers that come just as the limit does.
+#include <thread>
+
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/random.hpp"
 #include "tests/support/worker_view.hpp"
@@ -20,18 +22,21 @@ class pool_way_to_hang : public pool_survives, public ::testing::WithParamInterf
 // FAILURES row 8
 TEST_P(pool_way_to_hang, is_ended_at_the_deadline_and_costs_one_call) {
   const auto hang = selvage::task("hang", GetParam().victim, {.timeout = 80ms});
-  pool pool(watched({.workers = 2}), add, hang);
+  const auto nap = selvage::task("nap", [] { std::this_thread::sleep_for(10s); });
+  pool pool(watched({.workers = 3}), add, hang, nap);
   std::vector<future<int>> sums;
+  auto napping = pool.call(nap);
+  const std::uint64_t called = base::now_ns();
   auto hanging = pool.call(hang);
   for (int i = 0; i < 100; ++i) sums.push_back(pool.call(add, i, 1));
-  const std::uint64_t called = base::now_ns();
   for (int i = 0; i < 100; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].get(), i + 1);
   const auto outcome = hanging.result();
   ASSERT_EQ(code_of(outcome), errc::timed_out);
-  EXPECT_GE(base::now_ns() - called, 60'000'000U);  // not before its time; it was posted a little earlier
+  EXPECT_GE(base::now_ns() - called, 80'000'000U);  // not before its time
   EXPECT_TRUE(is_gone(outcome.error().details().worker_pid));
   EXPECT_EQ(outcome.error().details().task, "hang");
-  expect_usable(pool);
+  expect_usable(pool, 1);
+  EXPECT_FALSE(napping.ready()) << "by the limit, and not by the end of something else";
   EXPECT_EQ(pool.stats().restarts.timed_out, 1U);
 }
 
@@ -61,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(each, pool_way_to_hang, ::testing::ValuesIn(ways),
 TEST_F(pool_hangs, a_worker_that_was_stopped_from_outside_is_ended_by_the_limit_of_its_call) {
   const auto limited = selvage::task("limited", &add_numbers, {.timeout = 50ms});
   pool pool(watched({.workers = 1}), add, limited);
-  ::kill(worker_pids(pool).at(0), SIGSTOP);
+  stop_process(worker_pids(pool).at(0));
   const auto outcome = pool.call(limited, 1, 2).result();
   EXPECT_EQ(code_of(outcome), errc::timed_out);
   expect_usable(pool);
@@ -99,11 +104,16 @@ TEST_F(pool_hangs, an_answer_that_races_its_deadline_is_one_outcome_and_the_righ
   pool pool(watched({.workers = 2, .depth = {.maximum = 4}}), add, work);
   unsigned values = 0, late = 0;
   std::uint64_t id = 0;
+  // Most end about when their limit does. On a loaded machine all of those may be late, or none: some are sure to be.
+  const auto work_ns = [&]() -> std::uint64_t {
+    if (random.one_in(8)) return 50'000;
+    return random.one_in(8) ? 3'600'000'000'000 : 850'000 + random.below(300'000);
+  };
   for (int round = 0; round < 200; ++round) {
     std::vector<std::pair<std::uint64_t, future<std::uint64_t>>> racing;
     for (int i = 0; i < 4; ++i) {
       ++id;
-      racing.emplace_back(id, pool.call(work, id, 850'000 + random.below(300'000)));
+      racing.emplace_back(id, pool.call(work, id, work_ns()));
     }
     for (auto& [own, call] : racing) {
       const auto outcome = call.result();
@@ -150,9 +160,9 @@ TEST_F(pool_hangs, a_late_answer_is_never_taken_for_that_of_another_call) {
   expect_usable(pool);
 }
 
-// BEHAVIOURS: sixty 5 ms calls under a 100 ms limit all succeed.
+// BEHAVIOURS: sixty 5 ms calls under a 100 ms limit all succeed. Here all is slower by five, for loaded machines.
 TEST_F(pool_hangs, time_in_the_queue_does_not_count) {
-  const auto nap = selvage::task("nap", [] { ::usleep(5'000); }, {.timeout = 100ms});
+  const auto nap = selvage::task("nap", [] { ::usleep(25'000); }, {.timeout = 500ms});
   pool pool(watched({.workers = 1}), add, nap);
   std::vector<future<void>> naps;
   for (int i = 0; i < 60; ++i) naps.push_back(pool.call(nap));

@@ -3,6 +3,7 @@
 #include <memory>
 #include <thread>
 
+#include "tests/support/child.hpp"
 #include "tests/support/host_process.hpp"
 #include "tests/victims/victims.hpp"
 
@@ -39,8 +40,7 @@ TEST_F(pool_hosts, the_thread_that_built_the_pool_exits_and_the_pool_stays) {
   ::usleep(50'000);
   for (int i = 0; i < 5; ++i) expect_usable(*built);
   EXPECT_EQ(built->stats().failed, 0U);
-  for (const int pid : worker_pids(*built)) ::kill(pid, SIGKILL);
-  (void)built->call(add, 1, 1).result();
+  replace_workers(*built);
   expect_usable(*built);
 }
 
@@ -123,9 +123,7 @@ TEST_F(pool_hosts, a_host_that_ignores_sigchld_loses_nothing) {
     for (int round = 0; round < 5; ++round) {
       const auto die = selvage::task("die", &victims::dereference_null);
       const auto fork_and_wait = selvage::task("fork_and_wait", [] {
-        const pid_t child = ::fork();
-        if (child == 0) ::_exit(3);
-        return wait_for_child(child);  // a worker has SIGCHLD as a fresh process has it
+        return tests::child([] { return 3; }).exit_status();  // a worker has SIGCHLD as a fresh process has it
       });
       pool pool({.workers = 2}, add, die, fork_and_wait);
       if (code_of(pool.call(die).result()) != errc::crashed) return 1;

@@ -17,7 +17,7 @@ constexpr restart_options impatient = {.budget = 1, .backoff = 1ms, .backoff_lim
 // Nobody collects, so nobody opens the epochs of the replacements: they wait for longer than a start may take.
 TEST_F(idle_pool, outlives_its_workers_however_long_nobody_calls) {
   pool pool(watched({.workers = 2, .restart = impatient}), add);
-  for (const int pid : every_worker_pid(pool)) ::kill(pid, SIGKILL);
+  for (const int pid : all_worker_pids(pool)) ::kill(pid, SIGKILL);
   ::usleep(1'200'000);
   expect_usable(pool);
   const pool_stats stats = pool.stats();
@@ -42,7 +42,7 @@ TEST_F(idle_pool, whose_initializer_hangs_later_fails_the_calls_once_there_are_s
                            if (++*word > 1) ::pause();
                          }}),
             add);
-  ::kill(every_worker_pid(pool)[0], SIGKILL);
+  ::kill(all_worker_pids(pool)[0], SIGKILL);
   ::usleep(700'000);
   EXPECT_EQ(code_of(pool.call(add, 1, 2).result()), errc::worker_start_failed);
 }

@@ -1,14 +1,13 @@
 // A memory limit at the pool's level: one call pays for what one task used.
 
-#include <gtest/gtest.h>
-
-#include <new>
 #include <vector>
 
-#include <selvage/selvage.hpp>
+#include "tests/support/pool_fixture.hpp"
 
-namespace selvage {
+namespace selvage::test {
 namespace {
+
+using pool_memory = pool_survives;
 
 constexpr std::size_t mebibyte = 1U << 20U;
 
@@ -24,8 +23,8 @@ const auto honest = task("honest", [](std::uint64_t n) {
   return block.back();
 });
 
-TEST(pool_memory, what_a_task_leaked_never_counts_against_the_next_call) {
-  pool pool({.workers = 2, .memory = 64_MiB}, leak, honest);
+TEST_F(pool_memory, what_a_task_leaked_never_counts_against_the_next_call) {
+  pool pool(watched({.workers = 2, .memory = 64_MiB}), leak, honest);
   std::vector<future<std::uint64_t>> leaks;
   std::vector<future<std::uint64_t>> calls;
   for (std::uint64_t n = 0; n < 300; ++n) {
@@ -41,4 +40,4 @@ TEST(pool_memory, what_a_task_leaked_never_counts_against_the_next_call) {
 }
 
 }  // namespace
-}  // namespace selvage
+}  // namespace selvage::test

@@ -226,28 +226,48 @@ TEST_F(pool_payloads, deeply_nested_values_come_back_equal) {
   EXPECT_TRUE(pool.call(copy, deep{}).get().empty());
 }
 
-// FAILURES row 29: dynamic values, until the codec says that it is enough.
-TEST_F(pool_payloads, a_dynamic_value_is_carried_or_refused_at_every_depth) {
-  const auto copy = selvage::task("copy", [](const value& it) { return it; });
-  pool pool(watched({.workers = 1}), add, copy);
-  unsigned carried = 0;
-  for (std::size_t depth = 1; depth <= 2'000; depth = depth * 3 / 2 + 1) {
-    value it = 1;
-    for (std::size_t i = 0; i < depth; ++i) {
-      value::array outer;
-      outer.push_back(std::move(it));
-      it = std::move(outer);
-    }
-    try {
-      const auto back = pool.call(copy, it).result();
-      carried += back && *back == it ? 1 : 0;
-      EXPECT_TRUE(!back || *back == it);
-    } catch (const error& problem) {  // refused by the encoder, in the host
-      EXPECT_NE(problem.code(), errc::crashed);
-    }
-    EXPECT_EQ(pool.call(add, 1, 2).get(), 3);
+value nested(std::size_t depth) {
+  value it = 1;
+  for (std::size_t i = 0; i < depth; ++i) {
+    value::array outer;
+    outer.push_back(std::move(it));
+    it = std::move(outer);
   }
-  EXPECT_GT(carried, 3U);
+  return it;
+}
+
+/// The outcome of a call, or what was thrown while its arguments were encoded.
+template <class Call>
+errc refusal_of(Call call) {
+  try {
+    return code_of(call().result());
+  } catch (const error& problem) {
+    return problem.code();
+  }
+}
+
+// FAILURES row 29: dynamic values, up to the depth that the codec carries, and not one level more.
+TEST_F(pool_payloads, a_dynamic_value_is_carried_up_to_the_deepest_level_and_refused_below) {
+  const auto copy = selvage::task("copy", [](const value& it) { return it; });
+  const auto make = selvage::task("make", [](std::size_t depth) { return nested(depth); });
+  pool pool(watched({.workers = 1}), add, copy, make);
+  std::size_t deepest = 0;
+  for (std::size_t depth = 1; depth <= detail::max_depth + 3; ++depth) {
+    const errc refused = refusal_of([&] { return pool.call(copy, nested(depth)); });
+    if (refused == errc{}) {
+      EXPECT_TRUE(pool.call(copy, nested(depth)).get() == nested(depth));
+      EXPECT_EQ(deepest, depth - 1) << "a smaller one was refused";
+      deepest = depth;
+    } else {
+      EXPECT_EQ(refused, errc::payload_too_large) << depth;
+    }
+    EXPECT_EQ(pool.call(make, depth).result().has_value(), refused == errc{}) << "as a result of " << depth;
+  }
+  EXPECT_GE(deepest, detail::max_depth - 1);
+  EXPECT_LE(deepest, detail::max_depth);
+  EXPECT_EQ(refusal_of([&] { return pool.call(copy, nested(2'000)); }), errc::payload_too_large);
+  EXPECT_NE(refusal_of([&] { return pool.call(make, std::size_t{2'000}); }), errc{});
+  expect_usable(pool);
 }
 
 // BEHAVIOURS: an exception keeps type, message and nested causes.

@@ -21,7 +21,7 @@ TEST_F(pool_processes, have_the_name_of_their_pool) {
   for (const start how : {start::fork, start::spawn}) {
     pool pool(watched({.workers = 2, .start = how, .name = "thumbnails"}), add);
     expect_usable(pool);
-    const std::vector<int> workers = every_worker_pid(pool);
+    const std::vector<int> workers = all_worker_pids(pool);
     ASSERT_EQ(workers.size(), 2U);
     EXPECT_EQ(line_of(workers[0], "Name"), "thumbnails-w0");
     EXPECT_EQ(line_of(workers[1], "Name"), "thumbnails-w1");

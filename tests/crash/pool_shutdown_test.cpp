@@ -56,7 +56,7 @@ TEST_F(pool_ends, draining_is_over_when_its_time_is_over) {
   pool pool(watched({.workers = 2}), add, spin);
   auto stuck = pool.call(spin);
   auto sum = pool.call(add, 1, 2);
-  pool.shutdown(50ms);
+  pool.shutdown(1s);
   EXPECT_EQ(code_of(stuck.result()), errc::pool_closed);
   EXPECT_EQ(sum.get(), 3);
 }
@@ -118,6 +118,32 @@ TEST_F(pool_ends, callers_that_wait_for_room_are_let_go) {
   EXPECT_EQ(closed, 60U);
 }
 
+// FAILURES row 28: callers that wait for bytes in the queue.
+TEST_F(pool_ends, callers_that_wait_for_bytes_are_let_go) {
+  const auto spin = selvage::task("spin", &victims::spin_without_sigterm);
+  const auto length = selvage::task("length", [](std::string_view text) { return text.size(); });
+  pool pool(watched({.workers = 1,
+                     .arena = {.initial = 64_KiB, .maximum = 64_KiB},
+                     .payload_cap = 64_KiB,
+                     .depth = {.maximum = 1}}),
+            spin, length);
+  auto stuck = pool.call(spin);
+  std::vector<std::jthread> callers;
+  std::atomic<unsigned> closed{0};
+  for (int t = 0; t < 6; ++t) {
+    callers.emplace_back([&] {
+      for (int i = 0; i < 3; ++i) {
+        closed += code_of(pool.call(length, std::string(60'000, 'x')).result()) == errc::pool_closed ? 1U : 0U;
+      }
+    });
+  }
+  ::usleep(20'000);
+  pool.shutdown();
+  callers.clear();
+  EXPECT_EQ(closed, 18U);
+  EXPECT_EQ(code_of(stuck.result()), errc::pool_closed);
+}
+
 // FAILURES row 28
 TEST_F(pool_ends, shutting_down_twice_from_several_threads_and_from_a_callback_is_one_shutdown) {
   for (int round = 0; round < 10; ++round) {
@@ -165,9 +191,9 @@ TEST_F(pool_ends, workers_that_retire_or_die_during_the_shutdown_are_in_nobodys_
     pool.shutdown(round % 3 == 0 ? 0ms : 5s);
     for (auto& each : sums) {
       const auto sum = each.result();
-      EXPECT_TRUE(sum || sum.error().code() == errc::pool_closed || sum.error().code() == errc::crashed)
-          << sum.error().report();
-      EXPECT_TRUE(sum || round % 3 == 0 || sum.error().code() == errc::crashed) << sum.error().report();
+      const bool closed = !sum && sum.error().code() == errc::pool_closed;
+      const bool crashed = !sum && sum.error().code() == errc::crashed;
+      EXPECT_TRUE(sum || (closed && round % 3 == 0) || (crashed && round % 2 == 0)) << sum.error().report();
     }
   }
 }

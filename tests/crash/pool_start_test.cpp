@@ -51,7 +51,7 @@ TEST_F(pool_start, that_fails_later_leaves_the_other_workers_and_is_told) {
     if (it.kind == event_kind::worker_start_failed) failures.push_back(it);
   };
   pool pool(watched({.workers = 2, .restart = strict, .initializer = start_only(2, births), .on_event = hook}), add);
-  const int lost = every_worker_pid(pool).at(0);
+  const int lost = all_worker_pids(pool).at(0);
   ::kill(lost, SIGKILL);
   ASSERT_TRUE(holds_in_the_end([&] {
     EXPECT_EQ(pool.call(add, 1, 2).get(), 3);

@@ -32,13 +32,16 @@ void count(tally& all, const tl::expected<T, error>& outcome, const T& wanted) {
   }
 }
 
-/// Kills every worker of the pool, again and again, until it goes out of scope.
+/// Kills every worker of the pool that is ready, again and again, until it goes out of scope. Not those that are being
+/// started: on a slow machine none would ever be, and nothing would ever have an outcome.
 class massacre {
  public:
   massacre(pool& victim, std::chrono::microseconds pause)
       : thread_([&victim, pause, this] {
           while (!over_) {
-            for (const int pid : worker_pids(victim)) ::kill(pid, SIGKILL);
+            for (const lane_stats& lane : victim.stats().lanes) {
+              if (lane.ready && lane.worker_pid > 0) ::kill(lane.worker_pid, SIGKILL);
+            }
             ++times_;
             std::this_thread::sleep_for(pause);
           }
@@ -50,6 +53,11 @@ class massacre {
   massacre(const massacre&) = delete;
   massacre& operator=(const massacre&) = delete;
   [[nodiscard]] unsigned times() const { return times_; }
+  /// It has struck often enough to prove something.
+  [[nodiscard]] bool was_felt(const pool& victim) const {
+    const restart_stats restarts = victim.stats().restarts;
+    return times() > 20 && restarts.crashed > 10;
+  }
 
  private:
   std::atomic<bool> over_{false};
@@ -66,7 +74,7 @@ TEST_F(pool_storms, all_workers_dying_at_once_and_again_leave_an_outcome_for_eve
     std::vector<std::thread> callers;
     for (int t = 0; t < 4; ++t) {
       callers.emplace_back([&, t] {
-        for (int round = 0; round < 40; ++round) {
+        for (int round = 0; round < 40 || all.crashed == 0 || !killer.was_felt(pool); ++round) {
           std::vector<future<int>> sums;
           for (int i = 0; i < 50; ++i) sums.push_back(pool.call(add, i, t));
           for (int i = 0; i < 50; ++i) count(all, sums[static_cast<std::size_t>(i)].result(), i + t);
@@ -75,7 +83,7 @@ TEST_F(pool_storms, all_workers_dying_at_once_and_again_leave_an_outcome_for_eve
     }
     for (std::thread& caller : callers) caller.join();
   }
-  EXPECT_EQ(all.values + all.crashed, 4U * 40 * 50);
+  EXPECT_GE(all.values + all.crashed, 4U * 40 * 50);
   EXPECT_EQ(all.wrong, 0U);
   EXPECT_EQ(all.others, 0U);
   expect_usable(pool);
@@ -96,7 +104,7 @@ TEST_F(pool_storms, large_arguments_and_results_survive_a_massacre) {
     for (int t = 0; t < 3; ++t) {
       callers.emplace_back([&, t, seed = random.bits()] {
         tests::random_source own(seed);
-        for (int round = 0; round < 30; ++round) {
+        for (int round = 0; round < 30 || all.crashed == 0 || !killer.was_felt(pool); ++round) {
           std::vector<std::string> texts;
           std::vector<future<std::string>> echoes;
           for (int i = 0; i < 10; ++i) texts.emplace_back(own.below(300'000), static_cast<char>('a' + t));
@@ -107,7 +115,7 @@ TEST_F(pool_storms, large_arguments_and_results_survive_a_massacre) {
     }
     for (std::thread& caller : callers) caller.join();
   }
-  EXPECT_EQ(all.values + all.crashed, 3U * 30 * 10);
+  EXPECT_GE(all.values + all.crashed, 3U * 30 * 10);
   EXPECT_EQ(all.wrong, 0U);
   EXPECT_EQ(all.others, 0U);
   expect_usable(pool);
@@ -117,16 +125,33 @@ TEST_F(pool_storms, large_arguments_and_results_survive_a_massacre) {
 TEST_F(pool_storms, callbacks_come_once_each_through_a_massacre) {
   pool pool(watched({.workers = 2, .restart = unlimited}), add);
   std::atomic<unsigned> outcomes{0};
-  constexpr unsigned calls = 2000;
+  unsigned calls = 0;
   {
     const massacre killer(pool, 3ms);
-    for (unsigned i = 0; i < calls; ++i) {
-      pool.call(add, static_cast<int>(i), 1).then([&](const tl::expected<int, error>&) { ++outcomes; });
+    for (; calls < 2000 || !killer.was_felt(pool); ++calls) {
+      pool.call(add, static_cast<int>(calls), 1).then([&](const tl::expected<int, error>&) { ++outcomes; });
     }
     EXPECT_TRUE(holds_in_the_end([&] { return outcomes == calls; })) << outcomes;
   }
   expect_usable(pool);
   EXPECT_EQ(outcomes, calls);
+}
+
+// FAILURES row 4: one that does not deny that it was started has had its one attempt.
+TEST_F(pool_storms, a_call_that_kills_its_worker_is_never_given_to_another) {
+  blackboard notes;
+  const auto killer = selvage::task("killer", [runs = &notes[0]] {
+    ++*runs;
+    victims::kill_itself();
+  });
+  pool pool(watched({.workers = 2}), add, killer);
+  for (std::uint64_t i = 1; i <= 20; ++i) {
+    const auto outcome = pool.call(killer).result();
+    ASSERT_EQ(code_of(outcome), errc::crashed);
+    EXPECT_EQ(outcome.error().details().attempt, 1U);
+    EXPECT_EQ(notes[0], i);
+  }
+  expect_usable(pool);
 }
 
 // FAILURES row 4: it denies that it was started, and kills its worker.
@@ -149,7 +174,8 @@ TEST_F(pool_storms, a_call_that_denies_its_start_and_kills_every_worker_it_meets
   EXPECT_EQ(code_of(outcome), errc::quarantined);
   EXPECT_EQ(outcome.error().details().task, "liar");
   EXPECT_EQ(outcome.error().details().signal, SIGKILL);
-  EXPECT_EQ(notes[0], 2U);  // deaths to its name
+  EXPECT_GE(notes[0], 2U);  // deaths to its name
+  EXPECT_LE(notes[0], 6U);  // where it is slow to die it may be taken back first, which is no death to its name
   for (int i = 0; i < 20; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].get(), i + 1);
   expect_usable(pool);
 }
@@ -175,7 +201,7 @@ TEST_F(pool_storms, many_liars_among_innocents_are_all_quarantined_and_no_innoce
     EXPECT_EQ(*sum, i / 5 + i % 5);
   }
   EXPECT_GE(notes[0], 40U);
-  EXPECT_LE(notes[0], 60U);  // one that denies its start may be taken back while it dies, and so run a third time
+  EXPECT_LE(notes[0], 120U);  // one that denies its start may be taken back while it dies, and so run more often
   expect_usable(pool);
 }
 
@@ -216,6 +242,7 @@ struct bad_start {
   const char* name;
   void (*initializer)();
   const char* words;
+  std::chrono::nanoseconds start_timeout = 30s;
 };
 void PrintTo(const bad_start& how, std::ostream* out) { *out << how.name; }
 
@@ -225,13 +252,13 @@ class pool_bad_start : public pool_survives, public ::testing::WithParamInterfac
 TEST_P(pool_bad_start, surfaces_when_the_budget_is_spent_and_makes_no_fork_storm) {
   blackboard notes;
   constexpr unsigned workers = 3, budget = 4;
-  pool_options options =
-      watched({.workers = workers,
-               .restart = {.budget = budget, .backoff = 1ms, .backoff_limit = 4ms, .start_timeout = 100ms},
-               .initializer = [births = &notes[0]] {
-                 ++*births;
-                 GetParam().initializer();
-               }});
+  pool_options options = watched(
+      {.workers = workers,
+       .restart = {.budget = budget, .backoff = 1ms, .backoff_limit = 4ms, .start_timeout = GetParam().start_timeout},
+       .initializer = [births = &notes[0]] {
+         ++*births;
+         GetParam().initializer();
+       }});
   try {
     const pool pool(options, add);
     FAIL() << "the pool was built";
@@ -247,7 +274,7 @@ const std::vector<bad_start> bad_starts = {
     {"throws", [] { throw std::runtime_error("no licence found"); }, "no licence found"},
     {"crashes", [] { victims::dereference_null(); }, "SIGSEGV"},
     {"exits", [] { ::_exit(9); }, "status 9"},
-    {"hangs", [] { victims::sleep_for_ever(); }, "not ready in time"},
+    {"hangs", [] { victims::sleep_for_ever(); }, "not ready in time", 100ms},
     {"is_killed", [] { victims::kill_itself(); }, "SIGKILL"},
 };
 INSTANTIATE_TEST_SUITE_P(each, pool_bad_start, ::testing::ValuesIn(bad_starts),
@@ -288,13 +315,21 @@ TEST_F(pool_storms, one_lane_whose_budget_is_spent_leaves_the_others_working) {
                      .restart = {.budget = 2, .backoff = 1ms, .backoff_limit = 2ms},
                      .initializer =
                          [&notes] {
+                           ++notes[1];
                            if (notes[0] != 0) throw std::runtime_error("no second one");
                          }}),
             add);
   notes[0] = 1;
   const auto lanes = pool.stats().lanes;
   ::kill(lanes[0].worker_pid, SIGKILL);
-  for (int round = 0; round < 20; ++round) expect_usable(pool);
+  ASSERT_TRUE(holds_in_the_end([&] { return is_gone(lanes[0].worker_pid); }));
+  EXPECT_TRUE(holds_in_the_end([&] {
+    EXPECT_EQ(pool.call(add, 1, 2).get(), 3);
+    return notes[1] == 2 + 3 && !pool.stats().lanes[0].ready;  // a budget of two, and the one over it
+  }));
+  ::usleep(50'000);
+  EXPECT_EQ(notes[1], 2U + 3) << "it is still trying";
+  for (int round = 0; round < 20; ++round) expect_usable(pool, 1);
 }
 
 }  // namespace

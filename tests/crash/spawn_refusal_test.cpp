@@ -66,7 +66,8 @@ TEST_F(spawn_refused, to_hooks_that_are_no_plain_functions_by_the_name_of_the_fi
 class fresh_process : public pool_survives {
  protected:
   fresh_process() {
-    folder_ = std::filesystem::temp_directory_path() / ("selvage-spawn-" + std::to_string(::getpid()));
+    sweep();
+    folder_ = std::filesystem::temp_directory_path() / (std::string(stem) + std::to_string(::getpid()));
     std::filesystem::create_directory(folder_);
     std::filesystem::current_path(folder_);
   }
@@ -77,6 +78,18 @@ class fresh_process : public pool_survives {
   static void is_told_to(const char* order) { std::ofstream(fresh_orders_file) << order << "\n"; }
 
  private:
+  static constexpr std::string_view stem = "selvage-spawn-";
+  /// Tests that were killed leave their folders.
+  static void sweep() {
+    for (const auto& each : std::filesystem::directory_iterator(std::filesystem::temp_directory_path())) {
+      const std::string name = each.path().filename().string();
+      std::error_code gone;  // another test sweeps as well
+      if (name.starts_with(stem) && is_gone(std::atoi(name.c_str() + stem.size()))) {
+        std::filesystem::remove_all(each.path(), gone);
+      }
+    }
+  }
+
   std::filesystem::path folder_;
 };
 

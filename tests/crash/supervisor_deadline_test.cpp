@@ -70,11 +70,11 @@ TEST(supervisor_deadline, a_call_over_its_limit_is_killed_however_it_hangs_and_n
 TEST(supervisor_deadline, calls_that_wait_behind_others_under_the_same_limit_all_succeed) {
   supervisor_rig rig({}, [](scripted_worker& self) {
     self.open();
-    self.serve([](unsigned) { ::usleep(3000); });
+    self.serve([](unsigned) { ::usleep(10'000); });
   });
   rig.open(0);
   std::vector<unsigned> slots;
-  for (std::uint64_t i = 0; i < 60; ++i) slots.push_back(rig.post(0, {.call_id = i + 1, .limit = 60ms}));
+  for (std::uint64_t i = 0; i < 60; ++i) slots.push_back(rig.post(0, {.call_id = i + 1, .limit = 400ms}));
   for (const unsigned slot : slots) ASSERT_TRUE(rig.await_done(0, slot));
   EXPECT_EQ(rig.page(0).words.closed.load(), 0U);
 }

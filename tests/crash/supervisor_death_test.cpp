@@ -144,8 +144,9 @@ TEST(supervisor_death, a_worker_that_is_not_ready_in_time_is_killed_and_counts_a
 }
 
 TEST(supervisor_death, a_worker_that_is_ready_is_not_killed_by_the_start_timeout) {
-  supervisor_rig rig({.restart = {.start_timeout = 30ms}}, raise_on_call);
+  supervisor_rig rig({.restart = {.start_timeout = 1s}}, raise_on_call);
   rig.open(0);
+  ::usleep(1'200'000);
   ASSERT_TRUE(eventually([&] { return rig.state(0) == lane_state::running; }));
   EXPECT_EQ(rig.page(0).words.epoch.load(), 1U);
   EXPECT_TRUE(rig.await_done(0, rig.post(0, {.task = 0})));

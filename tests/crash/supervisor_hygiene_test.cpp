@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "tests/crash/supervisor_rig.hpp"
+#include "tests/support/child.hpp"
 
 namespace selvage::test {
 namespace {
@@ -147,18 +148,15 @@ TEST(supervisor_hygiene, a_segment_of_another_geometry_is_refused) {
       .lanes = 1, .request_arena_bytes = shm::page_bytes, .response_arena_bytes = shm::page_bytes};
   const shm::geometry wrong{
       .lanes = 2, .request_arena_bytes = shm::page_bytes, .response_arena_bytes = shm::page_bytes};
-  const int pid = ::fork();
-  if (pid == 0) {
+  tests::child refusing([&]() -> int {
     ::close(STDERR_FILENO);
     supervisor::run({.shape = wrong,
                      .segment = shm::create_segment(right),
                      .bell = base::make_eventfd(),
                      .host_pidfd = base::pidfd_open(::getppid()),
                      .enter_worker = [](const supervisor::worker_birth&) {}});
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
-  EXPECT_EQ(WEXITSTATUS(status), 70);
+  });
+  EXPECT_EQ(refusing.exit_status(), 70);
 }
 
 // ---- death of the supervisor
@@ -170,17 +168,15 @@ TEST(supervisor_hygiene, when_it_is_killed_its_death_notice_is_marked_a_waiter_i
     rig.open(1);
     const std::uint32_t life = rig.control().life.load();
     EXPECT_EQ(life, static_cast<std::uint32_t>(rig.pid()) | FUTEX_WAITERS);
-    const int killer = ::fork();
-    if (killer == 0) {
+    tests::child killer([&] {
       ::usleep(20'000);  // most likely the test sleeps by then; right either way
-      ::kill(rig.pid(), signal);
-      ::_exit(0);
-    }
+      return ::kill(rig.pid(), signal);
+    });
     const std::uint64_t limit = base::now_ns() + 20'000'000'000U;
     while (rig.control().life.load() == life && base::now_ns() < limit) shm::wait_on(rig.control().life, life, limit);
     EXPECT_LT(base::now_ns(), limit) << "nobody woke it";
     EXPECT_NE(rig.control().life.load() & FUTEX_OWNER_DIED, 0U);
-    ::waitpid(killer, nullptr, 0);
+    EXPECT_EQ(killer.exit_status(), 0);
     // We are the subreaper above: what is left shows up here.
     EXPECT_TRUE(eventually([&] {
       while (::waitpid(-1, nullptr, WNOHANG) > 0) {
@@ -203,13 +199,13 @@ TEST(supervisor_hygiene, when_the_host_is_killed_supervisor_workers_and_their_de
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const auto before = own_children();
   const notes book;
-  const int host = ::fork();
-  if (host == 0) {
+  tests::child host([&]() -> int {
     supervisor_rig rig({.lanes = 2}, [&](scripted_worker& self) {
       self.open();
       self.serve([&](unsigned) {
         if (::fork() == 0 && ::fork() == 0) {
           ::setsid();
+          ::alarm(60);  // where the test has failed
           ++book[0];
           for (;;) ::pause();
         }
@@ -223,9 +219,10 @@ TEST(supervisor_hygiene, when_the_host_is_killed_supervisor_workers_and_their_de
     rig.post(1, {});
     book[1] = static_cast<std::uint64_t>(rig.pid());
     for (;;) ::pause();
-  }
+  });
   ASSERT_TRUE(eventually([&] { return book[0].load() == 2 && book[1].load() != 0; }));
-  ::kill(host, SIGKILL);
+  ::kill(host.pid(), SIGKILL);
+  EXPECT_EQ(host.exit_status(), 1000 + SIGKILL);
   EXPECT_TRUE(eventually([&] {
     while (::waitpid(-1, nullptr, WNOHANG) > 0) {
     }
@@ -238,23 +235,19 @@ TEST(supervisor_hygiene, when_the_host_is_killed_supervisor_workers_and_their_de
 }
 
 TEST(supervisor_hygiene, a_host_that_died_before_the_supervisor_began_is_noticed) {
-  const int host = ::fork();
-  if (host == 0) ::_exit(0);
-  const base::unique_fd pidfd = base::pidfd_open(host);
-  ASSERT_EQ(::waitpid(host, nullptr, 0), host);
+  tests::child host([] { return 0; });
+  const base::unique_fd pidfd = base::pidfd_open(host.pid());
+  ASSERT_EQ(host.exit_status(), 0);
   const shm::geometry shape{
       .lanes = 2, .request_arena_bytes = shm::page_bytes, .response_arena_bytes = shm::page_bytes};
-  const int pid = ::fork();
-  if (pid == 0) {
+  tests::child orphan([&]() -> int {
     supervisor::run({.shape = shape,
                      .segment = shm::create_segment(shape),
                      .bell = base::make_eventfd(),
                      .host_pidfd = base::unique_fd(::dup(pidfd.get())),
                      .enter_worker = [](const supervisor::worker_birth&) { ::pause(); }});
-  }
-  int status = -1;
-  EXPECT_TRUE(eventually([&] { return ::waitpid(pid, &status, WNOHANG) == pid; }));
-  EXPECT_EQ(status, 0);
+  });
+  EXPECT_EQ(orphan.exit_status(), 0);
 }
 
 // ---- no more processes, no more descriptors

@@ -8,7 +8,14 @@ namespace {
 
 enum behaviour : std::uint16_t { child, double_fork, daemon_with_setsid, ten_generations, dead_child, die };
 
-/// Forks a process that lives for ever, unless killed, and notes its pid.
+/// As long as a test may take: nobody is left for ever where the test has failed.
+[[noreturn]] void stay() {
+  ::signal(SIGALRM, SIG_DFL);
+  ::alarm(60);
+  for (;;) ::pause();
+}
+
+/// Forks a process that stays, unless killed, and notes its pid.
 void leave_behind(const notes& book, int generations, bool own_session) {
   static std::size_t index = 0;  // of this worker
   if (::fork() != 0) return;
@@ -20,7 +27,7 @@ void leave_behind(const notes& book, int generations, bool own_session) {
   ::signal(SIGHUP, SIG_IGN);
   book[index + 1] = static_cast<std::uint64_t>(::getpid());
   ++book[0];
-  for (;;) ::pause();
+  stay();
 }
 
 void behave(scripted_worker& self, const notes& book) {
@@ -40,13 +47,11 @@ void behave(scripted_worker& self, const notes& book) {
         for (int i = 0; i < 10; ++i) {
           if (::fork() == 0) {
             ++book[0];
-            if (i == 9) {
-              for (;;) ::pause();
-            }
+            if (i == 9) stay();
             continue;
           }
           if (i == 0) return;
-          for (;;) ::pause();
+          stay();
         }
         return;
       case dead_child:
@@ -145,17 +150,32 @@ TEST(supervisor_tree, strays_that_die_by_themselves_are_reaped_while_their_worke
   EXPECT_TRUE(eventually([&] { return children_of(rig.pid()) == 1; }));
 }
 
+/// Tells a fork bomb to end when the test does, however that is.
+class bomb_disposal {
+ public:
+  explicit bomb_disposal(const notes& book) : book_(book) {}
+  bomb_disposal(const bomb_disposal&) = delete;
+  bomb_disposal& operator=(const bomb_disposal&) = delete;
+  ~bomb_disposal() { book_[1] = 1; }
+
+ private:
+  const notes& book_;
+};
+
 TEST(supervisor_tree, a_small_fork_bomb_is_gone_with_its_worker) {
+  constexpr std::uint64_t last_generation = 5000;  // it ends by itself where the test was killed
   const notes book;
+  const bomb_disposal disposal(book);
   supervisor_rig rig({}, [&](scripted_worker& self) {
     self.open();
     self.serve([&](unsigned) {
       if (::fork() != 0) return;
       ::setsid();
       // Each parent dies as soon as it has a child: a moving target, in a session of its own.
-      for (;; ++book[0]) {
+      for (; book[1].load() == 0 && book[0].load() < last_generation; ++book[0]) {
         if (::fork() > 0) ::_exit(0);
       }
+      ::_exit(0);
     });
   });
   rig.open(0);
@@ -167,6 +187,7 @@ TEST(supervisor_tree, a_small_fork_bomb_is_gone_with_its_worker) {
   const std::uint64_t count = book[0].load();
   ::usleep(20'000);
   EXPECT_EQ(book[0].load(), count) << "it is still running";
+  EXPECT_LT(count, last_generation);
 }
 
 TEST(supervisor_tree, both_ways_to_list_children_agree_with_what_was_forked) {

@@ -96,12 +96,12 @@ TEST_F(worker_coroutine, one_that_never_waits_is_answered) {
 TEST_F(worker_coroutine, all_are_started_before_one_has_finished) {
   std::vector<unsigned> slots;
   slots.reserve(40);
-  for (int i = 0; i < 40; ++i) slots.push_back(post(t_late, 300));
+  for (int i = 0; i < 40; ++i) slots.push_back(post(t_late, 1500));
   for (const unsigned slot : slots) EXPECT_EQ(rig.await<std::int32_t>(slot), 40);
 }
 
 TEST_F(worker_coroutine, answers_come_in_the_order_in_which_they_are_ready) {
-  const unsigned slow = post(t_late, 300), quick = post(t_late, 1);
+  const unsigned slow = post(t_late, 1500), quick = post(t_late, 1);
   ASSERT_TRUE(rig.is_answered(quick));
   EXPECT_FALSE(shm::test(rig.host.finished(), slow));
   rig.await<std::int32_t>(quick);
@@ -109,7 +109,7 @@ TEST_F(worker_coroutine, answers_come_in_the_order_in_which_they_are_ready) {
 }
 
 TEST_F(worker_coroutine, plain_calls_run_while_coroutines_wait) {
-  const unsigned slow = post(t_late, 400);
+  const unsigned slow = post(t_late, 3000);
   for (std::int64_t i = 0; i < 200; ++i) {
     ASSERT_EQ(rig.await<std::int64_t>(post(t_plain, i)), i + 1);
     if (i % 20 == 0) ::usleep(1000);  // long enough for it to sleep in its event loop

@@ -6,6 +6,8 @@
 #include <string>
 
 #include "tests/crash/lane_rig.hpp"
+#include "tests/support/child.hpp"
+#include "tests/support/processes.hpp"
 #include "tests/victims/victims.hpp"
 
 namespace selvage::test {
@@ -221,8 +223,7 @@ TEST(worker_death, pthread_exit_in_a_task_ends_the_worker_as_an_exit) {
 TEST(worker_death, exit_in_a_task_runs_no_handler_of_the_host_and_flushes_nothing_of_it) {
   static int marks[2];
   base::check(::pipe(marks), "pipe");
-  const pid_t host = base::check(::fork(), "fork");
-  if (host == 0) {
+  tests::child host([]() -> int {
     static const auto tell = [](const char* what) { (void)!::write(marks[1], what, 1); };
     static const pid_t self = ::getpid();
     std::atexit([] {
@@ -236,12 +237,10 @@ TEST(worker_death, exit_in_a_task_runs_no_handler_of_the_host_and_flushes_nothin
     std::printf("pending");
     die(&exit_politely<3>, {.inherit = {marks[1]}});
     die(&exit_quickly<3>, {.inherit = {marks[1]}});
-    ::_exit(testing::Test::HasFailure() ? 1 : 0);
-  }
+    ::_exit(testing::Test::HasFailure() ? 1 : 0);  // without a flush of its own
+  });
   ::close(marks[1]);
-  int status = 0;
-  ::waitpid(host, &status, 0);
-  EXPECT_EQ(status, 0);
+  EXPECT_EQ(host.exit_status(), 0);
   char seen[64] = {};
   EXPECT_EQ(::read(marks[0], seen, sizeof seen), 0) << "a handler ran or a buffer was flushed: " << seen;
   ::close(marks[0]);
@@ -326,7 +325,7 @@ void publish(const void*, call_context&) { victims::die_after_publishing(0); }
 TEST(worker_death, killed_before_it_starts_a_call) {
   lane_rig rig({{"well", nullptr, &answer_at_once}});
   rig.start_worker();
-  ::kill(rig.pid(), SIGSTOP);
+  tests::stop_process(rig.pid());
   const unsigned slot = rig.post(0);
   ::kill(rig.pid(), SIGKILL);
   EXPECT_TRUE(WIFSIGNALED(rig.wait_for_the_end()));
@@ -385,18 +384,17 @@ TEST(worker_death, a_worker_whose_supervisor_is_gone_ends_at_once) {
   base::check(::prctl(PR_SET_CHILD_SUBREAPER, 1), "prctl(PR_SET_CHILD_SUBREAPER)");
   int ends[2];
   base::check(::pipe(ends), "pipe");
-  const pid_t middle = base::check(::fork(), "fork");
-  if (middle == 0) {
+  tests::child middle([&]() -> int {
     lane_rig rig({{"well", nullptr, &answer_at_once}});
     rig.fork_worker();
     const pid_t grandchild = rig.pid();
     (void)!::write(ends[1], &grandchild, sizeof grandchild);
-    ::_exit(0);
-  }
+    ::_exit(0);  // without killing it
+  });
   ::close(ends[1]);
   pid_t worker = 0;
   ASSERT_EQ(::read(ends[0], &worker, sizeof worker), static_cast<ssize_t>(sizeof worker));
-  ::waitpid(middle, nullptr, 0);
+  EXPECT_EQ(middle.exit_status(), 0);
   int status = 0;
   EXPECT_TRUE(lane_rig::eventually([&] { return ::waitpid(worker, &status, WNOHANG) == worker; }));
   EXPECT_TRUE((WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||

@@ -81,7 +81,7 @@ TEST(worker_loop, a_worker_that_may_not_spin_parks_at_once_and_loses_no_wake_up)
 TEST(worker_loop, a_recalled_call_is_skipped) {
   lane_rig rig({{"sleep", nullptr, &sleep_ms}, {"count", nullptr, &count}});
   rig.start_worker();
-  const unsigned first = rig.post(0, std::uint32_t{50});
+  const unsigned first = rig.post(0, std::uint32_t{1000});
   ASSERT_TRUE(rig.eventually([&] { return shm::test(rig.host.started(), first); }));
   const unsigned second = rig.post(1), third = rig.post(1);
   EXPECT_TRUE(rig.host.recall(second));

@@ -11,6 +11,7 @@
 #include "schema/exception_report.hpp"
 #include "selvage/error.hpp"
 #include "tests/crash/lane_rig.hpp"
+#include "tests/support/child.hpp"
 
 namespace selvage::test {
 namespace {
@@ -281,12 +282,11 @@ TEST(worker_result, a_worker_goes_on_after_an_exception) {
 // ---- /dev/shm is full ---------------------------------------------------------------------------------------------
 
 TEST(worker_result, a_full_dev_shm_is_payload_exhausted_and_not_a_crash) {
-  const pid_t child = base::check(::fork(), "fork");
-  if (child == 0) {
+  tests::child child([] {
     // 1 MiB for everything, in a mount namespace of its own.
     if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         ::mount("tmpfs", "/dev/shm", "tmpfs", 0, "size=1m") != 0) {
-      ::_exit(77);
+      return 77;
     }
     lane_rig rig(
         {{"fill", nullptr, &fill}},
@@ -300,12 +300,10 @@ TEST(worker_result, a_full_dev_shm_is_payload_exhausted_and_not_a_crash) {
     const unsigned after = rig.post(0, wanted);
     rig.await_response(after);
     EXPECT_TRUE(holds(rig.payload(after), wanted)) << "what fits still works";
-    ::kill(rig.pid(), SIGKILL);
-    ::_exit(testing::Test::HasFailure() ? 1 : 0);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) GTEST_SKIP() << "no right to mount a small /dev/shm";
+    return testing::Test::HasFailure() ? 1 : 0;
+  });
+  const int status = child.exit_status();
+  if (status == 77) GTEST_SKIP() << "no right to mount a small /dev/shm";
   EXPECT_EQ(status, 0);
 }
 

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "tests/crash/lane_rig.hpp"
+#include "tests/support/child.hpp"
 #include "tests/victims/victims.hpp"
 
 namespace selvage::test {
@@ -210,20 +211,31 @@ void call_by_x32(const void*, call_context& context) {
   answer(context, static_cast<std::int64_t>(::syscall(0x40000000 | SYS_getpid)));
 }
 
-void call_by_i386(const void*, call_context& context) {
-  long result = 20;  // getpid of i386
+std::int64_t call_getpid_of_i386() {
+  long result = 20;
   asm volatile("int $0x80" : "+a"(result) : : "memory");
-  answer(context, static_cast<std::int64_t>(result));
+  return result;
+}
+void call_by_i386(const void*, call_context& context) { answer(context, call_getpid_of_i386()); }
+
+void expect_killed_by_the_filter(detail::task_thunk task) {
+  lane_rig rig({{"foreign", nullptr, task}});
+  rig.start_worker();
+  rig.post(0);
+  const int status = rig.wait_for_the_end();
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) << status;
 }
 
-TEST(worker_walls, calls_of_other_architectures_are_killed) {
-  for (const detail::task_thunk task : {&call_by_x32, &call_by_i386}) {
-    lane_rig rig({{"foreign", nullptr, task}});
-    rig.start_worker();
-    rig.post(0);
-    const int status = rig.wait_for_the_end();
-    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) << status;
-  }
+TEST(worker_walls, calls_of_x32_are_killed) { expect_killed_by_the_filter(&call_by_x32); }
+
+TEST(worker_walls, calls_of_i386_are_killed) {
+  tests::child unwalled([] {
+    call_getpid_of_i386();
+    return 0;
+  });
+  if (const int status = unwalled.exit_status(); status != 0)
+    GTEST_SKIP() << "this kernel has no 32-bit system calls: int 0x80 ends a process with " << status;
+  expect_killed_by_the_filter(&call_by_i386);
 }
 #endif
 

@@ -8,10 +8,13 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <exception>
 #include <string>
 #include <utility>
+
+#include "base/clock.hpp"
 
 namespace selvage::tests {
 
@@ -42,10 +45,14 @@ class child {
   }
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  /// Blocks: until the child has ended. Returns: its wait status.
+  /// Blocks: until the child has ended; for 40 s at most, then it is killed. Returns: its wait status.
   int wait() {
     int status = -1;
-    while (::waitpid(pid_, &status, 0) == -1 && errno == EINTR) {
+    pid_t ended = 0;
+    for (const std::uint64_t limit = base::now_ns() + patience_ns; ended != pid_; ::usleep(100)) {
+      ended = ::waitpid(pid_, &status, WNOHANG);
+      if (ended == -1 && errno != EINTR) break;  // somebody else reaped it
+      if (ended == 0 && base::now_ns() > limit) ::kill(pid_, SIGKILL);
     }
     reaped_ = true;
     return status;
@@ -57,6 +64,8 @@ class child {
   }
 
  private:
+  static constexpr std::uint64_t patience_ns = 40'000'000'000;
+
   pid_t pid_ = -1;
   bool reaped_ = false;
 };

@@ -43,7 +43,7 @@ class host_process {
     const blackboard& board_;
   };
 
-  /// `body` returns the exit status; what it throws is printed and becomes 99.
+  /// `body` returns the exit status; what it throws is printed and becomes 99, and a failed expectation is 98.
   explicit host_process(const std::function<int(stage&)>& body) {
     before_ = belongings::now();
     std::fflush(nullptr);
@@ -57,6 +57,7 @@ class host_process {
     } catch (const std::exception& problem) {
       std::fprintf(stderr, "host: %s\n", problem.what());
     }
+    if (status == 0 && ::testing::Test::HasFailure()) status = 98;  // an EXPECT of its own
     std::fflush(nullptr);
     ::_exit(status);
   }
@@ -84,17 +85,17 @@ class host_process {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
   }
   /// Requires: it has ended. Reaps what is handed up to us until nothing more is there. Returns: what does not go away,
-  /// in words.
+  /// in words: processes, descriptors, names in /dev/shm.
   std::string left_behind() {
-    std::string words;
-    (void)holds_in_the_end([&] {
-      for (const int pid : belongings::now().children) {
-        if (!before_.children.contains(pid)) (void)::waitpid(pid, nullptr, WNOHANG);
-      }
-      words = before_.grown_to(belongings::now());
-      return words.empty();
+    return left_but_for_names([this] {
+      std::string words;
+      for (const std::string& name : names_left()) words += " " + name;
+      return words;
     });
-    return words;
+  }
+  /// The same for a host that may have been killed between making a name and unlinking it: names may be there.
+  std::string left_behind_but_for_names() {
+    return left_but_for_names([] { return std::string(); });
   }
   /// The names that it has left in /dev/shm.
   [[nodiscard]] std::vector<std::string> names_left() const {
@@ -108,6 +109,18 @@ class host_process {
 
  private:
   static constexpr unsigned longest_seconds = 40;
+
+  std::string left_but_for_names(const std::function<std::string()>& names) {
+    std::string words;
+    (void)holds_in_the_end([&] {
+      for (const int pid : belongings::now().children) {
+        if (!before_.children.contains(pid)) (void)::waitpid(pid, nullptr, WNOHANG);
+      }
+      words = before_.grown_to(belongings::now()) + names();
+      return words.empty();
+    });
+    return words;
+  }
 
   blackboard board_;
   belongings before_;

@@ -31,11 +31,13 @@
 #include <selvage/selvage.hpp>
 
 #include "base/clock.hpp"
+#include "tests/support/processes.hpp"
 
 namespace selvage::test {
 
 using namespace std::chrono_literals;
 using selvage::bytes;  // not gtest's neighbours'
+using tests::stop_process;
 
 /// Looks every 200 us until it holds, for 20 s at most.
 template <class Condition>
@@ -51,6 +53,7 @@ struct belongings {
   std::multiset<std::string> descriptors;  ///< by what they refer to
   std::set<int> children;                  ///< zombies too
   std::set<std::string> names;             ///< in /dev/shm, made by this process
+  std::set<std::string> sysv;              ///< System V objects, of whomever: nobody else makes any beside a test
   unsigned mappings = 0;                   ///< of a segment
   unsigned threads = 0;
 
@@ -72,6 +75,11 @@ struct belongings {
     for (const auto& entry : fs::directory_iterator("/dev/shm", gone)) {
       if (entry.path().filename().string().starts_with(own)) found.names.insert(entry.path().filename());
     }
+    for (const std::string kind : {"shm", "sem", "msg"}) {
+      std::ifstream file("/proc/sysvipc/" + kind);
+      std::string line, key, id;
+      for (std::getline(file, line); file >> key >> id; std::getline(file, line)) found.sysv.insert(kind + " " + id);
+    }
     std::ifstream maps("/proc/self/maps");
     for (std::string line; std::getline(maps, line);)
       found.mappings += line.find("/dev/shm/selvage-") != line.npos ? 1 : 0;
@@ -91,6 +99,9 @@ struct belongings {
     }
     for (const std::string& name : later.names) {
       if (!names.contains(name)) add("/dev/shm/" + name);
+    }
+    for (const std::string& object : later.sysv) {
+      if (!sysv.contains(object)) add("System V " + object);
     }
     if (later.mappings > mappings) add(std::to_string(later.mappings - mappings) + " mappings of a segment");
     if (later.threads > threads) add(std::to_string(later.threads - threads) + " threads");
@@ -152,15 +163,27 @@ template <class T>
   return outcome ? errc{} : outcome.error().code();
 }
 
-/// Requires: the pool has the task `add`. Every worker is kept busy more than once.
-inline void expect_usable(pool& pool) {
-  std::vector<future<int>> sums;
-  for (int i = 0; i < 100; ++i) sums.push_back(pool.call(add, i, 1000));
-  for (int i = 0; i < 100; ++i) {
-    const auto sum = sums[static_cast<std::size_t>(i)].result();
-    ASSERT_TRUE(sum.has_value()) << sum.error().report();
-    EXPECT_EQ(*sum, i + 1000);
-  }
+/// Calls and calls, and none may fail, until each worker has answered something; all but `busy`, which the test knows
+/// to be hanging or gone for good. Requires: the pool has the task `add`.
+inline void expect_usable(pool& pool, unsigned busy = 0) {
+  const std::vector<lane_stats> before = pool.stats().lanes;
+  const auto every_worker_answers = [&] {
+    const std::vector<lane_stats> now = pool.stats().lanes;
+    std::size_t answering = 0;
+    for (std::size_t k = 0; k < now.size(); ++k) answering += now[k].settled > before[k].settled ? 1 : 0;
+    return answering + busy >= now.size();
+  };
+  EXPECT_TRUE(holds_in_the_end([&] {
+    std::vector<future<int>> sums;
+    for (int i = 0; i < 100; ++i) sums.push_back(pool.call(add, i, 1000));
+    for (int i = 0; i < 100; ++i) {
+      const auto sum = sums[static_cast<std::size_t>(i)].result();
+      EXPECT_TRUE(sum.has_value()) << sum.error().report();
+      if (!sum) return true;
+      EXPECT_EQ(*sum, i + 1000);
+    }
+    return every_worker_answers();
+  })) << "some worker never answers";
 }
 
 class pool_survives : public ::testing::Test {
@@ -214,14 +237,35 @@ class pool_survives : public ::testing::Test {
   return pids;
 }
 
-/// The same of a pool whose workers all live. The supervisor writes a pid down when its fork returns, by which time the
-/// worker may long be ready.
-[[nodiscard]] inline std::vector<int> every_worker_pid(const pool& pool) {
-  std::vector<int> pids;
-  EXPECT_TRUE(holds_in_the_end([&] { return (pids = worker_pids(pool)).size() == pool.stats().lanes.size(); }));
-  return pids;
+/// The same, of every lane: waits where the supervisor has not told yet, which it may do after its worker is ready.
+[[nodiscard]] inline std::vector<int> all_worker_pids(const pool& pool) {
+  EXPECT_TRUE(holds_in_the_end([&] { return worker_pids(pool).size() == pool.stats().lanes.size(); }));
+  return worker_pids(pool);
 }
 
 [[nodiscard]] inline bool is_gone(int pid) { return ::kill(pid, 0) != 0; }
+
+/// Kills every worker and waits until the kernel says that they are gone; the host may not know it yet.
+inline void kill_workers(const pool& pool) {
+  const std::vector<int> pids = worker_pids(pool);
+  for (const int pid : pids) ::kill(pid, SIGKILL);
+  EXPECT_TRUE(holds_in_the_end([&] { return std::all_of(pids.begin(), pids.end(), &is_gone); }));
+}
+
+/// Kills every worker and calls `add`, with whatever outcome, until the host has accepted a successor of each: what the
+/// dead ones wrote into their lanes is of no consequence then. Requires: the pool has the task `add`.
+inline void replace_workers(pool& pool) {
+  // The supervisor may be about to replace one by itself: only where there is a worker does killing it bring another.
+  (void)all_worker_pids(pool);
+  const std::vector<lane_stats> before = pool.stats().lanes;
+  kill_workers(pool);
+  EXPECT_TRUE(holds_in_the_end([&] {
+    (void)pool.call(add, 1, 1).result();
+    const std::vector<lane_stats> now = pool.stats().lanes;
+    return std::equal(now.begin(), now.end(), before.begin(), [](const auto& successor, const auto& old) {
+      return successor.ready && successor.epoch > old.epoch;
+    });
+  }));
+}
 
 }  // namespace selvage::test

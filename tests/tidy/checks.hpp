@@ -44,6 +44,8 @@ struct check {
 [[nodiscard]] std::vector<complaint> line_length(const std::vector<source>& tree);
 [[nodiscard]] std::vector<complaint> whitespace(const std::vector<source>& tree);
 [[nodiscard]] std::vector<complaint> lead_comment(const std::vector<source>& tree);
+/// The library knows the monotonic clock only: a wall clock that is stepped changes nothing.
+[[nodiscard]] std::vector<complaint> wall_clock(const std::vector<source>& tree);
 // include_graph.cpp
 [[nodiscard]] std::vector<complaint> include_graph(const std::vector<source>& tree);
 // memory_orders.cpp

@@ -108,4 +108,24 @@ std::vector<complaint> lead_comment(const std::vector<source>& tree) {
   return found;
 }
 
+std::vector<complaint> wall_clock(const std::vector<source>& tree) {
+  constexpr std::array<std::string_view, 7> words{"CLOCK_REALTIME",       "CLOCK_REALTIME_COARSE", "CLOCK_TAI",
+                                                  "FUTEX_CLOCK_REALTIME", "system_clock",          "gettimeofday",
+                                                  "timespec_get"};
+  constexpr std::array<std::string_view, 3> calls{" ::time(", "std::time(", " time(nullptr"};
+  std::vector<complaint> found;
+  for (const source& file : tree) {
+    if (!is_cpp(file) || !is_product(file) || file.path.starts_with("include/")) continue;
+    const std::string code = code_only(file.text);
+    const auto lines = lines_of(code);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+      const bool named = std::ranges::any_of(words, [&](std::string_view word) { return has_word(lines[i], word); });
+      const bool called = std::ranges::any_of(
+          calls, [&](std::string_view call) { return lines[i].find(call) != std::string_view::npos; });
+      if (named || called) found.push_back({file.path, i + 1, "a wall clock: deadlines and waits are monotonic"});
+    }
+  }
+  return found;
+}
+
 }  // namespace tidy

@@ -46,7 +46,7 @@ std::span<const check> checks() {
   static constexpr std::array all{
       check{"include_graph", include_graph}, check{"memory_orders", memory_orders}, check{"sync_names", sync_names},
       check{"leftovers", leftovers},         check{"file_length", file_length},     check{"line_length", line_length},
-      check{"whitespace", whitespace},       check{"lead_comment", lead_comment},
+      check{"whitespace", whitespace},       check{"lead_comment", lead_comment},   check{"wall_clock", wall_clock},
   };
   return all;
 }

@@ -204,6 +204,20 @@ TEST(lead_comment, opens_every_file) {
   EXPECT_EQ(planted("lead_comment", "shm/a.cpp", ""), places{"shm/a.cpp:1"});
 }
 
+TEST(wall_clock, is_not_read_by_the_library) {
+  for (const std::string line :
+       {"clock_gettime(CLOCK_REALTIME, &t);", "std::chrono::system_clock::now();", "op | FUTEX_CLOCK_REALTIME",
+        "x = ::time(nullptr);", "return std::time(nullptr);", "x = time(nullptr);", "gettimeofday(&t, nullptr);"}) {
+    for (const std::string folder : {"base", "shm", "pool", "supervisor", "worker", "start"}) {
+      EXPECT_EQ(planted("wall_clock", folder + "/a.cpp", "// A lead.\n" + line + "\n"), places{folder + "/a.cpp:2"})
+          << line;
+    }
+    EXPECT_EQ(planted("wall_clock", "tests/crash/a.cpp", line + "\n"), places{}) << line;
+  }
+  const std::string others = "clock_gettime(CLOCK_MONOTONIC, &t);  // not CLOCK_REALTIME\nfigures.time(1, 2);\n";
+  EXPECT_EQ(planted("wall_clock", "pool/a.cpp", others), places{});
+}
+
 TEST(read_tree, leaves_out_what_is_built_and_what_is_not_text) {
   planted_tree tree;
   for (const std::string path : {"build/a.cpp", "build-x/a.cpp", ".git/a.cpp", "tests/fuzz/corpus/x/a.txt", "a.bin"}) {

@@ -1,0 +1,92 @@
+// FAILURES rows 1, 8, 14 and 17 in both ways to start a pool: tasks without captured state, so that the same ones can
+// be run by forked workers and by those of a program that was started afresh.
+#include "tests/support/pool_fixture.hpp"
+#include "tests/support/random.hpp"
+#include "tests/victims/victims.hpp"
+
+namespace selvage::test {
+namespace {
+
+class pool_in_both_modes : public pool_survives, public ::testing::WithParamInterface<start> {
+ protected:
+  [[nodiscard]] pool_options started(pool_options options) {
+    options.start = GetParam();
+    return watched(std::move(options));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(by, pool_in_both_modes, ::testing::Values(start::fork, start::spawn),
+                         [](const auto& info) { return info.param == start::fork ? "fork" : "spawn"; });
+
+// FAILURES row 1
+TEST_P(pool_in_both_modes, however_a_worker_dies_one_call_pays) {
+  struct manner {
+    void (*victim)();
+    errc code;
+    int signal;
+  };
+  constexpr manner manners[] = {
+      {&victims::kill_itself, errc::crashed, SIGKILL},
+      {&victims::dereference_null, errc::crashed, SIGSEGV},
+      {&victims::touch_behind_the_end, errc::crashed, SIGBUS},
+      {&victims::divide_by_zero, errc::crashed, SIGFPE},
+      {&victims::abort_itself, errc::crashed, SIGABRT},
+      {&victims::throw_in_a_detached_thread, errc::crashed, SIGABRT},
+      {&victims::overflow_the_stack, errc::crashed, SIGSEGV},
+      {&victims::leave_its_main_thread, errc::exited, 0},
+  };
+  for (const manner& how : manners) {
+    const auto die = selvage::task("die", how.victim);
+    pool pool(started({.workers = 2}), add, die);
+    std::vector<future<int>> sums;
+    for (int i = 0; i < 20; ++i) sums.push_back(pool.call(add, i, 1));
+    const auto outcome = pool.call(die).result();
+    ASSERT_EQ(code_of(outcome), how.code) << &how - manners;
+    EXPECT_EQ(outcome.error().details().signal, how.signal) << outcome.error().report();
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].get(), i + 1);
+    expect_usable(pool);
+  }
+}
+
+// FAILURES row 8
+TEST_P(pool_in_both_modes, however_a_task_hangs_it_is_ended_at_its_limit) {
+  for (void (*const victim)() : {&victims::spin_without_sigterm, &victims::sleep_for_ever,
+                                 &victims::deadlock_on_its_own_mutex, &victims::stop_itself}) {
+    const auto hang = selvage::task("hang", victim, {.timeout = 50ms});
+    pool pool(started({.workers = 2}), add, hang);
+    const auto outcome = pool.call(hang).result();
+    ASSERT_EQ(code_of(outcome), errc::timed_out);
+    EXPECT_TRUE(is_gone(outcome.error().details().worker_pid));
+    expect_usable(pool);
+  }
+}
+
+// FAILURES row 14
+TEST_P(pool_in_both_modes, a_worker_that_overwrote_its_answers_is_outlived) {
+  tests::random_source random;
+  const auto lie = selvage::task("lie", &victims::scribble_over_the_responses, {.timeout = 100ms});
+  pool pool(started({.workers = 2, .timeout = 1s, .restart = {.budget = 1000}}), add, lie);
+  for (int round = 0; round < 10; ++round) {
+    (void)pool.call(lie, random.bits()).result();
+    replace_workers(pool);
+    expect_usable(pool);
+  }
+}
+
+// FAILURES row 17
+TEST_P(pool_in_both_modes, what_is_not_the_workers_own_is_refused) {
+  for (int (*const attempt)() :
+       {&victims::write_the_request_region, &victims::make_the_requests_writable, &victims::grow_a_mapping,
+        &victims::duplicate_a_mapping, &victims::move_a_mapping, &victims::move_a_range_that_reaches_in,
+        &victims::map_over_a_mapping, &victims::remap_its_pages, &victims::punch_a_hole,
+        &victims::punch_a_hole_by_process_madvise, &victims::hand_down_the_lane, &victims::requeue_a_waiter_anew,
+        &victims::set_up_io_uring}) {
+    const auto reach = selvage::task("reach", attempt);
+    pool pool(started({.workers = 1}), add, reach);
+    EXPECT_NE(pool.call(reach).get(), 0);
+    expect_usable(pool);
+  }
+}
+
+}  // namespace
+}  // namespace selvage::test
