@@ -87,7 +87,7 @@ void pool_core::notify(call_state& call, std::function<void()> callback) {
   need_helper(helper_duty::collect);
   if (helper_runs_) return;
   --callbacks_pending_;
-  call.on_settled = nullptr;
+  callback = std::move(call.on_settled);  // goes without the lock, as it came
   throw error(errc::worker_start_failed, "the pool's helper thread, which runs callbacks, could not be started");
 }
 

@@ -72,10 +72,11 @@ void pool_core::helper_loop() {
     helper_waiter_.word.store(
         0, std::memory_order_relaxed);  // relaxed: what it stands for is looked at below, under the lock
     if (!callbacks_.empty()) {
-      const std::function<void()> callback = std::move(callbacks_.front());
+      std::function<void()> callback = std::move(callbacks_.front());
       callbacks_.pop_front();
       held.unlock();
       callback();
+      callback = nullptr;  // what it captured may call the pool as it goes
       held.lock();
       continue;
     }

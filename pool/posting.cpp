@@ -10,8 +10,12 @@
 namespace selvage::detail {
 namespace {
 
-/// Above this, bytes are written into their place outside the lock.
+/// Above this, bytes are written into their place outside the lock; so is whatever the program itself writes.
 constexpr std::size_t write_under_lock_bytes = 4096;
+
+bool writes_outside_lock(const payload_source& arguments) noexcept {
+  return arguments.write != nullptr && (arguments.foreign || arguments.bound > write_under_lock_bytes);
+}
 
 payload_source kept_source(const kept_payload& kept) noexcept {
   return {.form = kept.form,
@@ -202,7 +206,7 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
   host::lane_port::room room;
   if (const auto result = port.make_room(arguments.bound, room); result != host::post_result::posted) return result;
   extent used;
-  const bool outside = arguments.bound > write_under_lock_bytes;
+  const bool outside = writes_outside_lock(arguments);
   call.place = call_place::claimed;
   if (arguments.write != nullptr) {
     if (outside) {
@@ -315,7 +319,7 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
 // ---- into the queue ------------------------------------------------------------------------------------------------
 
 void pool_core::enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held) {
-  const bool outside = !call.kept.storage && arguments.write != nullptr && arguments.bound > write_under_lock_bytes;
+  const bool outside = !call.kept.storage && writes_outside_lock(arguments);
   if (!call.kept.storage && arguments.write != nullptr) {
     auto shared = host::call_ptr::share(&call);
     if (outside) held.unlock();
@@ -344,12 +348,14 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
 void pool_core::pump_queue(lock_type& held) {
   bool shorter = false;
   while (call_state* const first = queue_.front()) {
-    const auto call = queue_.pop();
+    auto call = queue_.pop();
     const payload_source arguments = kept_source(call->kept);
-    if (!post_somewhere(*call.get(), arguments, held) && !call->settled()) {
-      queue_.push_front(host::call_ptr::share(first));
+    const bool posted = post_somewhere(*first, arguments, held);
+    if (!posted && !first->settled()) {
+      queue_.push_front(std::move(call));
       break;
     }
+    if (!posted) (void)bury(std::move(call));  // nobody else may hold it
     shorter = true;
   }
   if (shorter) summon_those_without_room();

@@ -24,7 +24,7 @@ class view_call;
 template <class Fill>
 struct in_place_argument {
   std::size_t size;  ///< bytes
-  Fill fill;         ///< void(std::span<std::byte>), called once, on the calling thread, before call() returns
+  Fill fill;         ///< void(std::span<std::byte>), called once, before call() returns; it may use the pool
 };
 
 template <class Fill>

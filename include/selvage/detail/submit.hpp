@@ -67,7 +67,8 @@ void with_source(Use&& use, A&... arguments) {
                          self.fill(out.first(self.size));
                          return {0, self.size};
                        },
-                       .value = &argument});
+                       .value = &argument,
+                       .foreign = true});
   } else {
     const auto held = Shape::arguments::hold(arguments...);
     use(Shape::arguments::source(held));
