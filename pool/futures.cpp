@@ -19,7 +19,11 @@ bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
     return call.settled() || inline_work();
   };
   while (!call.settled()) {
-    if (!run_inline_batch(call) && !sleep_or_collect(self, &call, work_or_settled, until_ns)) return false;
+    if (!run_inline_batch(call)) {
+      if (!sleep_or_collect(self, &call, work_or_settled, until_ns)) return false;
+    } else if (until_ns != base::never_ns && base::now_ns() >= until_ns) {
+      return call.settled();
+    }
   }
   return true;
 }
