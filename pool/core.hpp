@@ -138,6 +138,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool collect_pass();
   [[nodiscard]] bool anything_new() const noexcept;
   void park(std::uint64_t until_ns, std::uint32_t seen_interrupt);
+  bool plan_next_look();
   void interrupt_collector() noexcept;
   template <class Done>
   bool sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns);
@@ -182,6 +183,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // rebalance.cpp
   bool rebalance(lock_type& held);
   bool take_back(host::lane_port& port, std::uint64_t waiting);
+  [[nodiscard]] bool some_worker_idle() const noexcept;
+  void posted_behind();
 
   // inline_lane.cpp
   [[nodiscard]] bool inline_lane_takes() const noexcept;
@@ -242,6 +245,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   unsigned callbacks_pending_ = 0;                                 ///< calls with a callback that has not run
   std::vector<waiter*> sleepers_;
   std::deque<std::function<void()>> callbacks_;  ///< ready to run
+  bool look_planned_ = false;                    ///< the collector will look at what waits behind a running call
   host::figures figures_;
   std::minstd_rand jitter_;
 

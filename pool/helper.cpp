@@ -105,7 +105,7 @@ void pool_core::helper_loop() {
           release_inline_queue();
           pump_queue(held);
           held.unlock();
-          collect_pass();
+          if (!collect_pass()) plan_next_look();
           leave_seat();
         }
         break;

@@ -311,9 +311,7 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed), limit);
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
-  if (port.in_flight_count() > 1) {
-    need_helper(helper_duty::watch);
-  }
+  if (port.in_flight_count() > 1) posted_behind();
 }
 
 // ---- into the queue ------------------------------------------------------------------------------------------------
