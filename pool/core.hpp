@@ -234,6 +234,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool no_worker_left_ = false;            ///< the restart budget of every lane is spent
   std::vector<host::call_ptr> graveyard_;  ///< settled calls, let go once the lock is not held
   host::call_queue queue_;
+  bool pumping_ = false;           ///< a thread moves calls from the queue to lanes, maybe without the lock just now
   host::call_queue inline_queue_;  ///< offered to the inline lane before the workers
   host::balancer balancer_;
   host::service_estimates estimates_;

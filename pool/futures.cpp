@@ -29,13 +29,14 @@ bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
 }
 
 void pool_core::abort(call_state& call) noexcept {
+  host::call_ptr let_go;  // behind the lock: its destructor may be anybody's
   const lock_type held(lock_);
   if (call.settled() || call.abort_wanted) return;
   call.abort_wanted = true;
   const auto aborted = [&] { return error(base_failure(call, errc::aborted, "aborted before it was started")); };
   switch (call.place) {
     case call_place::queued:
-      queue_.leave(call);
+      let_go = queue_.take_out(call);
       settle_from_outside(call, aborted());
       summon_those_without_room();
       break;
@@ -45,7 +46,7 @@ void pool_core::abort(call_state& call) noexcept {
       if (state.call.get() != &call) break;  // its answer is being read
       state.recall_asked = true;
       if (port.lane.recall(call.slot)) {
-        graveyard_.push_back(std::move(state.call));
+        let_go = std::move(state.call);
         settle_from_outside(call, aborted());
         break;
       }
@@ -66,7 +67,7 @@ void pool_core::abort(call_state& call) noexcept {
       }
       break;
     case call_place::queued_inline:
-      inline_queue_.leave(call);
+      let_go = inline_queue_.take_out(call);
       settle_from_outside(call, aborted());
       break;
     case call_place::running_inline:

@@ -72,7 +72,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       enqueue(call, arguments, inline_queue_, held);
       break;
     }
-    if (queue_.empty() && post_somewhere(call, arguments, held)) break;
+    if (queue_.empty() && !pumping_ && post_somewhere(call, arguments, held)) break;
     if (call.settled()) return;
     if (queue_.has_room_for(arguments.bound)) {
       enqueue(call, arguments, queue_, held);
@@ -343,7 +343,14 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
     pump_queue(held);  // lanes may have become idle meanwhile, and will not say so again
 }
 
+// One thread at a time: while it writes the first call outside the lock, nothing that came later may overtake that.
 void pool_core::pump_queue(lock_type& held) {
+  if (pumping_) return;  // whoever does takes what is here as well
+  struct turn {
+    bool& taken;
+    ~turn() { taken = false; }
+  } const turn{pumping_};
+  pumping_ = true;
   bool shorter = false;
   while (call_state* const first = queue_.front()) {
     auto call = queue_.pop();

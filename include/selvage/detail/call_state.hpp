@@ -76,7 +76,8 @@ class call_state {
   std::uint64_t id = 0;
   std::uint64_t timeout_ns = 0;
   std::uint64_t grace_ns = 0;
-  call_state* next = nullptr;  ///< in the pool's queue
+  call_state* next = nullptr;      ///< in the pool's queue
+  call_state* previous = nullptr;  ///< in the pool's queue
   waiter* sleeper = nullptr;
   std::uint32_t attempts = 0;
   std::uint16_t task_index = 0;
