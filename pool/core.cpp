@@ -115,6 +115,8 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
   {
     const lock_type held(lock_);
     if (state_ == state::open) state_ = state::closing;
+    summon_those_without_room();  // there will be none for them
+    interrupt_collector();
   }
   waiter self;
   const auto drained = [&] {

@@ -123,7 +123,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   static void wake(host::lane_port& port) noexcept;
   void enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held);
   void pump_queue(lock_type& held);
-  void wait_for_room(lock_type& held, const payload_source& arguments);
+  void wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room);
 
   // collector.cpp
   template <class Done>

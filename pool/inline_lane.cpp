@@ -29,8 +29,12 @@ bool pool_core::run_inline_batch(const call_state& call) {
     {
       const lock_type held(lock_);
       if (state_ == state::closed || !inline_work()) break;
-      next = inline_queue_.empty() ? queue_.pop() : inline_queue_.pop();
-      if (!next) break;
+      next = inline_queue_.pop();
+      if (!next) {
+        next = queue_.pop();
+        summon_those_without_room();
+        interrupt_collector();  // which may wait for room as well
+      }
       next->place = call_place::running_inline;
       if (next->id == 0) next->id = next_call_id_++;
       ++next->attempts;

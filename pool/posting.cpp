@@ -61,11 +61,11 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
   }
   while (true) {
     if (supervisor_is_gone() && !broken_) {
-      settle(call, with_cause(call, lost_error()));
+      settle_from_outside(call, with_cause(call, lost_error()));
       return;
     }
     if (state_ != state::open || broken_) {
-      settle(call, broken_ ? with_cause(call, *broken_) : closed_error(call));
+      settle_from_outside(call, broken_ ? with_cause(call, *broken_) : closed_error(call));
       return;
     }
     if (inline_lane_takes()) {
@@ -84,7 +84,9 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
                                           " calls are queued; wait for some, or raise pool_options::queue")));
       return;
     }
-    wait_for_room(held, arguments);
+    wait_for_room(held, options.stop, [&] { return queue_.has_room_for(arguments.bound); });
+    if (options.stop.stop_requested()) call.abort_wanted = true;
+    if (auto reason = withdrawn(call)) return settle_from_outside(call, std::move(*reason));
   }
   held.unlock();
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
@@ -195,9 +197,10 @@ bool pool_core::post_somewhere(call_state& call, const payload_source& arguments
     return !port->failed && port->arena.bytes_reserved() >= arguments.bound;
   };
   if (no_memory == 0 || std::any_of(lanes_.begin(), lanes_.end(), may_hold_it)) return false;
-  settle(call, error(base_failure(call, errc::payload_exhausted,
-                                  std::string("no shared memory for the arguments: ") + std::strerror(no_memory) +
-                                      "; " + shm::shared_memory_figures(arguments.bound))));
+  settle_from_outside(
+      call, error(base_failure(call, errc::payload_exhausted,
+                               std::string("no shared memory for the arguments: ") + std::strerror(no_memory) + "; " +
+                                   shm::shared_memory_figures(arguments.bound))));
   return false;
 }
 
@@ -227,7 +230,7 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
   if (auto reason = withdrawn(call)) {
     port.give_up(room);
     call.place = call_place::nowhere;
-    settle(call, std::move(reason));
+    settle_from_outside(call, std::move(*reason));
     return host::post_result::full;
   }
   if (room.in_arena) port.arena.trim(room.slot, room.offset + used.offset, used.length);
@@ -333,14 +336,16 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
     call.kept.form = arguments.form;
   }
   if (auto reason = withdrawn(call)) {
-    settle(call, std::move(reason));
+    settle_from_outside(call, std::move(*reason));
     return;
   }
   if (call.id == 0) call.id = next_call_id_++;
   queue.push_back(host::call_ptr::share(&call));
   need_helper(&queue == &queue_ ? helper_duty::collect : helper_duty::watch);
-  if (outside && &queue == &queue_)
-    pump_queue(held);  // lanes may have become idle meanwhile, and will not say so again
+  if (outside && &queue == &queue_) {
+    pump_queue(held);       // lanes may have become idle meanwhile, and will not say so again
+    interrupt_collector();  // it may be the collector that waits for room
+  }
 }
 
 // One thread at a time: while it writes the first call outside the lock, nothing that came later may overtake that.
@@ -366,15 +371,23 @@ void pool_core::pump_queue(lock_type& held) {
   if (shorter) summon_those_without_room();
 }
 
-void pool_core::wait_for_room(lock_type& held, const payload_source& arguments) {
+// Requires: the lock, which is not held while this blocks. Returns when there is room, or when none is wanted any more.
+void pool_core::wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room) {
   held.unlock();
-  const auto has_room = [&] {
+  const auto over = [&] {
     const lock_type look(lock_);
-    return state_ != state::open || broken_.has_value() || queue_.has_room_for(arguments.bound);
+    return state_ != state::open || broken_.has_value() || stop.stop_requested() || has_room();
   };
   waiter self;
   self.wants_room = true;
-  sleep_or_collect(self, nullptr, has_room, base::never_ns);
+  {
+    const std::stop_callback wake(stop, [&] {
+      const lock_type look(lock_);
+      summon(self);
+      interrupt_collector();  // which may be this one
+    });
+    sleep_or_collect(self, nullptr, over, base::never_ns);
+  }
   held.lock();
 }
 
