@@ -4,6 +4,7 @@
 //
 //   core.cpp       construction, closing
 //   posting.cpp    a call into a lane, or into the queue
+//   inputs.cpp     calls that wait for futures among their arguments
 //   collector.cpp  who collects, spinning, parking, handing over
 //   settling.cpp   an answer becomes an outcome
 //   deaths.cpp     a worker's end: what is delivered, failed, moved; the next epoch
@@ -81,10 +82,12 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // posting.cpp
   void submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options,
               when_full full);
+
+  // inputs.cpp
   void submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
-                    const call_options& options, std::function<void()> launch);
+                    const call_options& options, when_full full, std::function<void()> launch);
   void resume_waiting(call_state& call, const task_record& task, const payload_source& given);
-  void fail_waiting(call_state& call, const error& problem);
+  void fail_waiting(call_state& call, const std::exception_ptr& problem);
 
   // futures.cpp
   bool wait(call_state& call, std::uint64_t until_ns);
@@ -107,6 +110,12 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
     watch,    ///< calls were posted behind others: look now and then, if nobody collects
     collect,  ///< callbacks or queued calls wait for a collector
   };
+
+  // inputs.cpp
+  [[nodiscard]] std::optional<error> admit_waiting(call_state& call, const call_options& options, when_full full,
+                                                   lock_type& held);
+  [[nodiscard]] host::call_ptr no_longer_waits(call_state& call);
+  [[nodiscard]] error input_error(const call_state& call, const std::exception_ptr& problem) const;
 
   // posting.cpp
   [[nodiscard]] std::optional<error> admit(call_state& call, const task_record& task, payload_source& arguments);

@@ -61,9 +61,9 @@ void pool_core::abort(call_state& call) noexcept {
       break;
     }
     case call_place::nowhere:
-      if (auto waiting = waiting_.extract(&call)) {  // its inputs will find it settled
+      if (auto waited = no_longer_waits(call)) {  // its inputs will find it settled
+        let_go = std::move(waited);
         settle_from_outside(call, aborted());
-        (void)bury(std::move(waiting.mapped()));
       }
       break;
     case call_place::queued_inline:
@@ -161,12 +161,14 @@ void submit(pool_core& core, call_state& call, const task_record& task, const pa
 }
 
 void submit_after(pool_core& core, call_state& call, const task_record& task, std::span<call_state* const> inputs,
-                  const call_options& options, std::function<void()> launch) {
+                  const call_options& options, when_full full, std::function<void()> launch) {
   if (!core.in_owner()) return settle_in_child(call);
-  core.submit_after(call, task, inputs, options, std::move(launch));
+  core.submit_after(call, task, inputs, options, full, std::move(launch));
 }
 
-void fail_waiting(pool_core& core, call_state& call, const error& problem) { core.fail_waiting(call, problem); }
+void fail_waiting(pool_core& core, call_state& call, const std::exception_ptr& problem) {
+  core.fail_waiting(call, problem);
+}
 
 void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments) {
   core.resume_waiting(call, task, arguments);

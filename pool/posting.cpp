@@ -92,61 +92,6 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
 }
 
-void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
-                             const call_options& options, std::function<void()> launch) {
-  prepare(call, task, options);
-  const bool known =
-      index_.find(task).has_value();  // if it is, the pool keeps the record for as long as the call may wait
-  {
-    const lock_type held(lock_);
-    ++unsettled_;
-    auto refused = known ? withdrawn(call) : unknown_error(call);
-    if (!refused && state_ != state::open) refused = closed_error(call);
-    if (refused) return settle(call, std::move(refused));
-    waiting_.emplace(&call, host::call_ptr::share(&call));
-  }
-  if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
-  // Call and pool are kept alive by the closure, for an input may be another pool's; the last one to be settled
-  // launches it.
-  auto left = std::make_shared<std::atomic<std::size_t>>(inputs.size());
-  struct waiting_call {
-    std::shared_ptr<pool_core> pool;
-    host::call_ptr call;
-    std::function<void()> launch;
-  };
-  auto shared = std::make_shared<waiting_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
-  for (call_state* const input : inputs) {
-    // The last decrement acquires what the settling of every other input released
-    notify_when_settled(*input, [left, shared] {
-      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) shared->launch();
-    });
-  }
-}
-
-void pool_core::resume_waiting(call_state& call, const task_record& task, const payload_source& given) {
-  payload_source arguments = given;
-  auto refused = admit(call, task, arguments);
-  lock_type held(lock_);
-  const auto kept = waiting_.extract(&call);
-  if (call.settled()) return;  // aborted, or the pool was closed meanwhile
-  if (!refused) refused = withdrawn(call);
-  if (refused) {
-    settle_from_outside(call, std::move(*refused));
-    return;
-  }
-  if (!queue_.empty() || !post_somewhere(call, arguments, held)) {
-    if (!call.settled())
-      enqueue(call, arguments, queue_, held);  // it was admitted when it was called: the bound does not refuse it now
-  }
-  if (call.settled()) interrupt_collector();
-}
-
-void pool_core::fail_waiting(call_state& call, const error& problem) {
-  const lock_type held(lock_);
-  const auto kept = waiting_.extract(&call);
-  if (!call.settled()) settle_from_outside(call, problem);
-}
-
 // ---- before the lock -----------------------------------------------------------------------------------------------
 
 void pool_core::prepare(call_state& call, const task_record& task, const call_options& options) {

@@ -96,8 +96,10 @@ struct pool_options {
   selvage::start start = start::fork;
   std::string name = "selvage";  ///< in errors and in the process list
   arena_options arena{};
-  bytes payload_cap{0};   ///< of one argument list or result; 0: an eighth of arena.maximum
-  unsigned queue = 4096;  ///< calls that wait in this process while every worker has enough; then call() waits
+  bytes payload_cap{0};  ///< of one argument list or result; 0: an eighth of arena.maximum
+  /// Calls that wait in this process while every worker has enough, and as many again that wait for futures among
+  /// their arguments; then call() waits.
+  unsigned queue = 4096;
   balance balancer = balance::first_idle;
   depth_options depth{};
   spin_options spin{};
