@@ -145,7 +145,9 @@ void notify_when_settled(call_state& call, std::function<void()> callback) {
 
 void release_in_place(call_state& call) noexcept {
   const std::shared_ptr<void> pool = std::move(call.keeps_pool);
-  if (call.in_place && call.owner->in_owner()) call.owner->release_in_place(call);
+  if (!pool) return;  // given back already
+  if (call.owner->in_owner()) call.owner->release_in_place(call);
+  call.in_place = false;  // in a forked child too: the pool may be gone when the call goes
 }
 
 std::uint64_t deadline_after(std::chrono::nanoseconds time) noexcept {
