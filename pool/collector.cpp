@@ -35,7 +35,7 @@ bool pool_core::collect_pass() {
   handle_deaths(held);
   bool progress = false;
   for (const auto& port : lanes_) {
-    if (!port->ready && port->lane.ready() && !port->dead) {
+    if (!port->ready && port->lane.ready() && !port->dead && !broken_) {
       lane_became_ready(*port);
       progress = true;
     }

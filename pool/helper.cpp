@@ -58,9 +58,10 @@ bool pool_core::others_wait() const noexcept {
 pool_core::helper_duty pool_core::duty_now() const noexcept {
   if (callbacks_pending_ != 0 || !queue_.empty() || !waiting_.empty()) return helper_duty::collect;
   if (!inline_queue_.empty()) return helper_duty::watch;
-  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->in_flight_count() > 1; })
-             ? helper_duty::watch
-             : helper_duty::none;
+  // The slots of a broken pool, or of a dead lane that a view holds, stay as they are.
+  const auto has_calls_behind = [](const auto& port) { return !port->drained && port->in_flight_count() > 1; };
+  return !broken_ && std::any_of(lanes_.begin(), lanes_.end(), has_calls_behind) ? helper_duty::watch
+                                                                                 : helper_duty::none;
 }
 
 void pool_core::helper_loop() {
