@@ -56,8 +56,12 @@ void pool_core::run_inline(call_state& call) {
     what.exception_type = thrown->type;
     what.causes = thrown->causes;
     problem.emplace(std::move(what));
-  } else if (const std::string fault = call.receive(running.answer()); !fault.empty()) {
-    problem = bad_response(call, fault);
+  } else {
+    try {
+      if (const std::string fault = call.receive(running.answer()); !fault.empty()) problem = bad_response(call, fault);
+    } catch (const std::bad_alloc&) {
+      problem = error(base_failure(call, errc::out_of_memory, "no memory for the result"));
+    }
   }
   const lock_type held(lock_);
   if (call.settled()) return;  // the pool was closed meanwhile
