@@ -118,7 +118,7 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
     }
   }
   port.drained = true;
-  if (port.view_bytes != 0) return;  // the next worker would overwrite what a view shows: opened when it is given back
+  if (port.views != 0) return;  // the next worker would overwrite what a view shows: opened when it is given back
   port.reset();
   open_next(port);
 }

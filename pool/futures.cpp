@@ -101,10 +101,9 @@ void pool_core::release_in_place(call_state& call) noexcept {
   const lock_type held(lock_);
   call.in_place = false;
   host::lane_port& port = *lanes_[call.lane];
-  port.view_bytes -= call.view_bytes;
-  --port.views;
+  port.drop_view(call.slot);
   if (port.drained) {
-    if (port.view_bytes != 0 || state_ == state::closed) return;
+    if (port.views != 0 || state_ == state::closed) return;
     port.reset();
     open_next(port);
     return;

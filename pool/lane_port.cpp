@@ -127,6 +127,38 @@ bool lane_port::readable(std::uint64_t offset, std::uint64_t length) noexcept {
   return true;
 }
 
+bool lane_port::view_fits(std::uint64_t offset, std::uint64_t length, std::uint64_t cap) const noexcept {
+  if (views >= shm::slots_per_lane / 2) return false;
+  std::array<held_bytes, shm::slots_per_lane + 1> held;
+  std::size_t count = 0;
+  held[count++] = {offset, length};
+  for (const held_bytes& view : views_) {
+    if (view.length != 0) held[count++] = view;
+  }
+  std::sort(held.begin(), held.begin() + count, [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  std::uint64_t total = 0;
+  std::uint64_t from = 0;
+  std::uint64_t widest = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    widest = std::max(widest, held[i].offset - from);
+    total += held[i].length;
+    constexpr std::uint64_t grain = detail::payload_alignment;  // as the worker's arena counts
+    from = (held[i].offset + held[i].length + grain - 1) / grain * grain;
+  }
+  widest = std::max(widest, response_arena_bytes_ - std::min(from, response_arena_bytes_));
+  return total <= response_arena_bytes_ / 2 && widest >= cap;
+}
+
+void lane_port::hold_view(unsigned slot, std::uint64_t offset, std::uint64_t length) noexcept {
+  views_[slot] = {offset, length};
+  ++views;
+}
+
+void lane_port::drop_view(unsigned slot) noexcept {
+  views_[slot] = {};
+  --views;
+}
+
 void lane_port::abandon() noexcept {
   request_map.abandon();
   response_map.abandon();

@@ -75,6 +75,11 @@ class lane_port {
   /// Makes the response bytes [offset, offset + length) safe to read: untouched pages of a full /dev/shm would be
   /// SIGBUS.
   [[nodiscard]] bool readable(std::uint64_t offset, std::uint64_t length) noexcept;
+  /// A trusted view may hold these response bytes: views hold half of the slots and of the arena at most, and leave
+  /// a gap for `cap` bytes, so that a result of any size finds room while they are held.
+  [[nodiscard]] bool view_fits(std::uint64_t offset, std::uint64_t length, std::uint64_t cap) const noexcept;
+  void hold_view(unsigned slot, std::uint64_t offset, std::uint64_t length) noexcept;
+  void drop_view(unsigned slot) noexcept;
   void abandon() noexcept;
 
   const unsigned index;
@@ -87,9 +92,8 @@ class lane_port {
   std::uint64_t unstarted_since_ns = 0;  ///< since when nothing that is posted was seen started, 0: not looked
   std::uint64_t calls_of_epoch = 0;
   std::uint64_t calls_until_retire = base::never_ns;
-  std::uint64_t view_bytes = 0;  ///< held by trusted views
-  unsigned views = 0;            ///< slots held by trusted views
-  unsigned writers = 0;          ///< threads writing into claimed slots outside the lock
+  unsigned views = 0;    ///< slots held by trusted views
+  unsigned writers = 0;  ///< threads writing into claimed slots outside the lock
   int reserve_error = 0;
   bool ready = false;                   ///< of the open epoch
   std::atomic<bool> ready_seen{false};  ///< the same, for looks without the lock
@@ -101,8 +105,14 @@ class lane_port {
   lane_figures figures;
 
  private:
+  struct held_bytes {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;  // 0: the slot is held by no view
+  };
+
   bool grow_arena(std::size_t wanted, std::size_t bound) noexcept;
 
+  std::array<held_bytes, shm::slots_per_lane> views_;  // by slot
   int segment_fd_;
   std::uint64_t arena_offset_;
   std::uint64_t readable_end_ = 0;
