@@ -55,7 +55,7 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
   std::vector<int> event_fds;
   for (unsigned i = 0; i < options_.workers; ++i) {
     lanes_.push_back(std::make_unique<host::lane_port>(shape_, segment_, i, host::arena_limits(options_), fences_));
-    if (!options_.arena.growable) lanes_.back()->reserve_whole_arena();
+    if (!options_.arena.growable) lanes_.back()->reserve_whole_arenas();
     event_fds.push_back(lanes_.back()->event_fd.get());
     open_next(*lanes_.back());
   }

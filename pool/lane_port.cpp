@@ -31,6 +31,7 @@ lane_port::lane_port(const shm::geometry& shape, const shm::descriptors& segment
       event_fd(base::make_eventfd()),
       segment_fd_(segment.read_write.get()),
       arena_offset_(shape.request_offset(lane_index) + shm::request_layout::arena),
+      response_arena_offset_(shape.response_offset(lane_index) + shm::response_layout::arena),
       response_arena_bytes_(shape.response_arena_bytes) {}
 
 post_result lane_port::make_room(std::size_t bound, room& out) {
@@ -77,13 +78,16 @@ bool lane_port::grow_arena(std::size_t wanted, std::size_t bound) noexcept {
   return false;
 }
 
-void lane_port::reserve_whole_arena() {
-  const std::size_t bytes = arena.bytes_maximum();
-  if (const int code = shm::reserve(segment_fd_, arena_offset_, bytes); code != 0) {
+void lane_port::reserve_whole_arenas() {
+  const auto reserve = [this](std::uint64_t offset, std::uint64_t bytes) {
+    const int code = shm::reserve(segment_fd_, offset, bytes);
+    if (code == 0) return;
     throw error(errc::payload_exhausted, std::string("a fixed arena could not be reserved: ") + std::strerror(code) +
                                              "; " + shm::shared_memory_figures(bytes));
-  }
-  arena.grow(bytes);
+  };
+  reserve(arena_offset_, arena.bytes_maximum());
+  arena.grow(arena.bytes_maximum());
+  reserve(response_arena_offset_, response_arena_bytes_);  // the worker finds that it has what it asks for
 }
 
 void lane_port::give_up(const room& claimed) noexcept {

@@ -56,8 +56,8 @@ class lane_port {
   /// Claims a slot and `bound` bytes for it, growing the arena where needed. Sets reserve_error for no_memory.
   post_result make_room(std::size_t bound, room& out);
   void give_up(const room& claimed) noexcept;
-  /// For arenas that do not grow. Throws payload_exhausted.
-  void reserve_whole_arena();
+  /// For arenas that do not grow: both of the lane's. Throws payload_exhausted.
+  void reserve_whole_arenas();
 
   [[nodiscard]] shm::request_view request() const noexcept { return lane.request(); }
   /// Without the slots that views hold: those keep nobody waiting.
@@ -117,6 +117,7 @@ class lane_port {
   std::uint64_t arena_offset_;
   std::uint64_t readable_end_ = 0;
   std::uint64_t forged_ = 0;  // slots that were counted already
+  std::uint64_t response_arena_offset_;
   std::uint64_t response_arena_bytes_;
 };
 
