@@ -196,7 +196,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void posted_behind();
 
   // inline_lane.cpp
-  [[nodiscard]] bool inline_lane_takes() const noexcept;
+  [[nodiscard]] bool inline_lane_takes(const task_record& task) const noexcept;
   [[nodiscard]] bool inline_work() const noexcept;
   bool run_inline_batch(const call_state& call);
   void run_inline(call_state& call);

@@ -8,17 +8,18 @@
 namespace selvage::detail {
 
 // Requires: the lock. A call that the inline lane is offered before the workers waits in a queue of its own.
-bool pool_core::inline_lane_takes() const noexcept {
+bool pool_core::inline_lane_takes(const task_record& task) const noexcept {
   const inline_options& lane = options_.inline_lane;
-  return lane.where == inline_options::position::first && unsettled_ >= lane.threshold &&
+  return lane.where == inline_options::position::first && !task.coroutine && unsettled_ >= lane.threshold &&
          inline_queue_.size() < lane.batch;
 }
 
-// Requires: the lock.
+// Requires: the lock. A coroutine needs a worker's event loop; what is queued behind it keeps its place.
 bool pool_core::inline_work() const noexcept {
   const inline_options& lane = options_.inline_lane;
   if (!inline_queue_.empty()) return true;
-  return lane.where == inline_options::position::last && unsettled_ >= lane.threshold && !queue_.empty();
+  return lane.where == inline_options::position::last && unsettled_ >= lane.threshold && !queue_.empty() &&
+         !queue_.front()->task->coroutine;
 }
 
 // Runs up to a batch of calls on this thread, or until `call` is settled. Returns: some call was run.

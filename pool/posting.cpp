@@ -68,7 +68,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       settle_from_outside(call, broken_ ? with_cause(call, *broken_) : closed_error(call));
       return;
     }
-    if (inline_lane_takes()) {
+    if (inline_lane_takes(task)) {
       enqueue(call, arguments, inline_queue_, held);
       break;
     }

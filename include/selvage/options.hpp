@@ -79,7 +79,8 @@ struct restart_options {
   std::chrono::nanoseconds start_timeout{std::chrono::seconds(30)};  ///< from fork to ready
 };
 
-/// Tasks run on the caller's side, in this process, without any protection: only for tasks that cannot fail.
+/// Tasks run on the caller's side, in this process, without any protection: only for tasks that cannot fail. Tasks that
+/// are coroutines always go to a worker.
 struct inline_options {
   enum class position : std::uint8_t {
     none,   ///< no inline lane
