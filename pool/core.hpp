@@ -13,11 +13,10 @@
 //   helper.cpp     the one thread that collects when nobody waits, and runs callbacks
 //   futures.cpp    what futures ask for
 //
-// Locking: one mutex, `lock_`, over lanes, queue and call records; held for tens of nanoseconds, never while bytes
-// of a large
-// payload are copied, a callback runs, or a process is waited for. The collector's seat is held by at most one
-// thread; only
-// that thread settles answers and handles deaths. A thread that holds `lock_` never waits for the seat.
+// Locking: one mutex, `lock_`, over lanes, queue and call records; on the way of a call held for tens of nanoseconds,
+// never while bytes of a large payload are copied, code or destructors of the program run, or a process is waited for.
+// The collector's seat is held by at most one thread; only that thread settles answers and handles deaths. A thread
+// that holds `lock_` never waits for the seat.
 
 #include <sys/types.h>
 

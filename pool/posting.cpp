@@ -227,7 +227,7 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   header.length = length;
 }
 
-// A full fence, then the worker is woken in whatever way it sleeps.
+// A light fence, then the worker is woken in whatever way it sleeps.
 void pool_core::wake(host::lane_port& port) noexcept {
   if (port.lane.wake_worker() == shm::parked::event) base::ring_eventfd(port.event_fd.get());
 }
