@@ -16,7 +16,8 @@ inline constexpr std::uint64_t look_interval_ns = 1'000'000;
 inline constexpr unsigned looks_between_clocks = 16;
 inline constexpr std::uint64_t shortest_spin_ns = 1'000;
 
-// Requires: the seat. Returns when done() or at until_ns. `done` is asked after every pass that changed something.
+// Requires: the seat. Returns when done() or at until_ns, but not before a first pass. `done` is asked after every pass
+// that changed something.
 template <class Done>
 void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
@@ -26,6 +27,7 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
       if (spin_since != 0) spin_ns_ = std::min(spin_limit_ns_, 2 * spin_ns_);  // it paid
       spin_since = 0;
       fruitless_wakes_ = 0;
+      if (until_ns != base::never_ns && base::now_ns() >= until_ns) return;
       continue;
     }
     if (++looks % looks_between_clocks != 1 && spin_ns_ != 0) {
@@ -48,12 +50,15 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
   }
 }
 
-// Waits for done(), collecting when the seat is free and sleeping beside the collector otherwise. Returns: done().
+// Waits for done(), collecting when the seat is free and sleeping beside the collector otherwise. Returns: done(). A
+// time that is over already makes one turn all the same, so that a loop of such waits gets on.
 template <class Done>
 bool pool_core::sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns) {
   bool slept = false;
   bool there = done();
-  for (; !there && (until_ns == base::never_ns || base::now_ns() < until_ns); there = done()) {
+  for (bool first = true; !there && (first || until_ns == base::never_ns || base::now_ns() < until_ns);
+       there = done()) {
+    first = false;
     if (take_seat()) {
       collect_until(done, until_ns);
       leave_seat();

@@ -35,7 +35,7 @@ bool pool_core::collect_pass() {
   handle_deaths(held);
   bool progress = false;
   for (const auto& port : lanes_) {
-    if (!port->ready && port->lane.ready() && !port->dead) {
+    if (!port->ready && port->lane.ready() && !port->dead && !broken_) {
       lane_became_ready(*port);
       progress = true;
     }
@@ -63,6 +63,7 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   collector_parked_.store(1, std::memory_order_relaxed);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
+  const bool moved = plan_next_look();
   const bool seen = shm::heavy_fence(fences_);  // SYNC parked: against worker_lane::wake_host and the supervisor's ring
   watched[count++] = {&supervisor_->doorbell,
                       seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
@@ -74,7 +75,7 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   if (!storm) {
     for (const auto& port : lanes_) watched[count++] = port->lane.doorbell();
   }
-  if (!anything_new()) {
+  if (!moved && !anything_new()) {
     const bool starting = supervisor_->life.load(std::memory_order_relaxed) == 0;  // its death would not ring yet
     const std::uint64_t cap = storm || starting || !seen ? base::now_ns() + look_interval_ns : base::never_ns;
     shm::wait_on_any({watched.data(), count}, std::min({until_ns, look_again_ns_, cap}));
@@ -82,6 +83,13 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::no);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::no), std::memory_order_relaxed);
   collector_parked_.store(0, std::memory_order_relaxed);
+}
+
+// Calls may have been posted behind a running one since the last pass. Whoever posts one from now on finds us parked.
+// Requires: the seat. Returns: a call was moved, or settled instead.
+bool pool_core::plan_next_look() {
+  lock_type held(lock_);
+  return rebalance(held);
 }
 
 void pool_core::interrupt_collector() noexcept {

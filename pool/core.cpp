@@ -40,9 +40,8 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       supervisor_map_(segment_.read_only.get(), shm::access::read_only, 2 * shm::page_bytes,
                       shape_.request_offset(0) - 2 * shm::page_bytes),
       bell_(base::make_eventfd()),
-      queue_(options_.queue, 2 * options_.arena.maximum.count, graveyard_),
-      inline_queue_(options_.inline_lane.batch, 2 * options_.arena.maximum.count, graveyard_,
-                    call_place::queued_inline),
+      queue_(options_.queue, 2 * options_.arena.maximum.count),
+      inline_queue_(options_.inline_lane.batch, 2 * options_.arena.maximum.count, call_place::queued_inline),
       balancer_(options_.balancer, {options_.depth.maximum, base::to_ns(options_.depth.window)}, base::now_ns()),
       estimates_(tasks_.size()),
       loads_(options_.workers),
@@ -56,7 +55,7 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
   std::vector<int> event_fds;
   for (unsigned i = 0; i < options_.workers; ++i) {
     lanes_.push_back(std::make_unique<host::lane_port>(shape_, segment_, i, host::arena_limits(options_), fences_));
-    if (!options_.arena.growable) lanes_.back()->reserve_whole_arena();
+    if (!options_.arena.growable) lanes_.back()->reserve_whole_arenas();
     event_fds.push_back(lanes_.back()->event_fd.get());
     open_next(*lanes_.back());
   }
@@ -94,6 +93,8 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
   {
     const lock_type held(lock_);
     if (state_ == state::open) state_ = state::closing;
+    summon_those_without_room();  // there will be none for them
+    interrupt_collector();
   }
   waiter self;
   const auto drained = [&] {

@@ -4,6 +4,7 @@
 //
 //   core.cpp       construction, closing
 //   posting.cpp    a call into a lane, or into the queue
+//   inputs.cpp     calls that wait for futures among their arguments
 //   collector.cpp  who collects, spinning, parking, handing over
 //   settling.cpp   an answer becomes an outcome
 //   deaths.cpp     a worker's end: what is delivered, failed, moved; the next epoch
@@ -13,11 +14,10 @@
 //   futures.cpp    what futures ask for
 //   events.cpp     what the trace hook is told
 //
-// Locking: one mutex, `lock_`, over lanes, queue and call records; held for tens of nanoseconds, never while bytes
-// of a large
-// payload are copied, a callback runs, or a process is waited for. The collector's seat is held by at most one
-// thread; only
-// that thread settles answers and handles deaths. A thread that holds `lock_` never waits for the seat.
+// Locking: one mutex, `lock_`, over lanes, queue and call records; on the way of a call held for tens of nanoseconds,
+// never while bytes of a large payload are copied, code or destructors of the program run, or a process is waited for.
+// The collector's seat is held by at most one thread; only that thread settles answers and handles deaths. A thread
+// that holds `lock_` never waits for the seat.
 
 #include <sys/types.h>
 
@@ -82,10 +82,12 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // posting.cpp
   void submit(call_state& call, const task_record& task, const payload_source& given, const call_options& options,
               when_full full);
+
+  // inputs.cpp
   void submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
-                    const call_options& options, std::function<void()> launch);
+                    const call_options& options, when_full full, std::function<void()> launch);
   void resume_waiting(call_state& call, const task_record& task, const payload_source& given);
-  void fail_waiting(call_state& call, const error& problem);
+  void fail_waiting(call_state& call, const std::exception_ptr& problem);
 
   // futures.cpp
   bool wait(call_state& call, std::uint64_t until_ns);
@@ -109,6 +111,12 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
     collect,  ///< callbacks or queued calls wait for a collector
   };
 
+  // inputs.cpp
+  [[nodiscard]] std::optional<error> admit_waiting(call_state& call, const call_options& options, when_full full,
+                                                   lock_type& held);
+  [[nodiscard]] host::call_ptr no_longer_waits(call_state& call);
+  [[nodiscard]] error input_error(const call_state& call, const std::exception_ptr& problem) const;
+
   // posting.cpp
   [[nodiscard]] std::optional<error> admit(call_state& call, const task_record& task, payload_source& arguments);
   [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
@@ -125,7 +133,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   static void wake(host::lane_port& port) noexcept;
   void enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held);
   void pump_queue(lock_type& held);
-  void wait_for_room(lock_type& held, const payload_source& arguments);
+  void wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room);
 
   // collector.cpp
   template <class Done>
@@ -140,6 +148,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool collect_pass();
   [[nodiscard]] bool anything_new() const noexcept;
   void park(std::uint64_t until_ns, std::uint32_t seen_interrupt);
+  bool plan_next_look();
   void interrupt_collector() noexcept;
   template <class Done>
   bool sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns);
@@ -185,9 +194,11 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // rebalance.cpp
   bool rebalance(lock_type& held);
   bool take_back(host::lane_port& port, std::uint64_t waiting);
+  [[nodiscard]] bool some_worker_idle() const noexcept;
+  void posted_behind();
 
   // inline_lane.cpp
-  [[nodiscard]] bool inline_lane_takes() const noexcept;
+  [[nodiscard]] bool inline_lane_takes(const task_record& task) const noexcept;
   [[nodiscard]] bool inline_work() const noexcept;
   bool run_inline_batch(const call_state& call);
   void run_inline(call_state& call);
@@ -236,6 +247,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool no_worker_left_ = false;            ///< the restart budget of every lane is spent
   std::vector<host::call_ptr> graveyard_;  ///< settled calls, let go once the lock is not held
   host::call_queue queue_;
+  bool pumping_ = false;           ///< a thread moves calls from the queue to lanes, maybe without the lock just now
   host::call_queue inline_queue_;  ///< offered to the inline lane before the workers
   host::balancer balancer_;
   host::service_estimates estimates_;
@@ -247,6 +259,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   unsigned callbacks_pending_ = 0;                                 ///< calls with a callback that has not run
   std::vector<waiter*> sleepers_;
   std::deque<std::function<void()>> callbacks_;  ///< ready to run
+  bool look_planned_ = false;                    ///< the collector will look at what waits behind a running call
   host::figures figures_;
   std::minstd_rand jitter_;
 

@@ -132,7 +132,7 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
     }
   }
   port.drained = true;
-  if (port.view_bytes != 0) return;  // the next worker would overwrite what a view shows: opened when it is given back
+  if (port.views != 0) return;  // the next worker would overwrite what a view shows: opened when it is given back
   port.reset();
   open_next(port);
 }
@@ -172,10 +172,17 @@ void pool_core::put_back(call_state& call, host::lane_port& port, unsigned slot)
     return;
   }
   const shm::request_header& header = port.lane.header(slot);
-  call.kept.form = static_cast<payload_form>(header.form);
-  call.kept.capacity = header.length;
-  call.kept.used = {0, header.length};
-  call.kept.storage.reset(new std::byte[header.length + 1]);
+  std::unique_ptr<std::byte[]> storage(new (std::nothrow) std::byte[header.length + 1]);
+  if (!storage) {
+    settle(call, error(base_failure(call, errc::out_of_memory,
+                                    "no memory in the host to keep its arguments of " + std::to_string(header.length) +
+                                        " bytes for another worker")));
+    return;
+  }
+  call.kept = {.form = static_cast<payload_form>(header.form),
+               .storage = std::move(storage),
+               .used = {0, header.length},
+               .capacity = header.length};
   const std::byte* const from =
       (header.flags & shm::request_flags::in_arena) != 0 ? port.lane.request().arena : header.payload;
   std::memcpy(call.kept.storage.get(), from + header.offset, header.length);

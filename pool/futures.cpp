@@ -19,19 +19,24 @@ bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
     return call.settled() || inline_work();
   };
   while (!call.settled()) {
-    if (!run_inline_batch(call) && !sleep_or_collect(self, &call, work_or_settled, until_ns)) return false;
+    if (!run_inline_batch(call)) {
+      if (!sleep_or_collect(self, &call, work_or_settled, until_ns)) return false;
+    } else if (until_ns != base::never_ns && base::now_ns() >= until_ns) {
+      return call.settled();
+    }
   }
   return true;
 }
 
 void pool_core::abort(call_state& call) noexcept {
+  host::call_ptr let_go;  // behind the lock: its destructor may be anybody's
   const lock_type held(lock_);
   if (call.settled() || call.abort_wanted) return;
   call.abort_wanted = true;
   const auto aborted = [&] { return error(base_failure(call, errc::aborted, "aborted before it was started")); };
   switch (call.place) {
     case call_place::queued:
-      queue_.leave(call);
+      let_go = queue_.take_out(call);
       settle_from_outside(call, aborted());
       summon_those_without_room();
       break;
@@ -41,7 +46,7 @@ void pool_core::abort(call_state& call) noexcept {
       if (state.call.get() != &call) break;  // its answer is being read
       state.recall_asked = true;
       if (port.lane.recall(call.slot)) {
-        graveyard_.push_back(std::move(state.call));
+        let_go = std::move(state.call);
         settle_from_outside(call, aborted());
         break;
       }
@@ -56,13 +61,13 @@ void pool_core::abort(call_state& call) noexcept {
       break;
     }
     case call_place::nowhere:
-      if (auto waiting = waiting_.extract(&call)) {  // its inputs will find it settled
+      if (auto waited = no_longer_waits(call)) {  // its inputs will find it settled
+        let_go = std::move(waited);
         settle_from_outside(call, aborted());
-        (void)bury(std::move(waiting.mapped()));
       }
       break;
     case call_place::queued_inline:
-      inline_queue_.leave(call);
+      let_go = inline_queue_.take_out(call);
       settle_from_outside(call, aborted());
       break;
     case call_place::running_inline:
@@ -87,7 +92,7 @@ void pool_core::notify(call_state& call, std::function<void()> callback) {
   need_helper(helper_duty::collect);
   if (helper_runs_) return;
   --callbacks_pending_;
-  call.on_settled = nullptr;
+  callback = std::move(call.on_settled);  // goes without the lock, as it came
   throw error(errc::worker_start_failed, "the pool's helper thread, which runs callbacks, could not be started");
 }
 
@@ -96,10 +101,9 @@ void pool_core::release_in_place(call_state& call) noexcept {
   const lock_type held(lock_);
   call.in_place = false;
   host::lane_port& port = *lanes_[call.lane];
-  port.view_bytes -= call.view_bytes;
-  --port.views;
+  port.drop_view(call.slot);
   if (port.drained) {
-    if (port.view_bytes != 0 || state_ == state::closed) return;
+    if (port.views != 0 || state_ == state::closed) return;
     port.reset();
     open_next(port);
     return;
@@ -140,7 +144,9 @@ void notify_when_settled(call_state& call, std::function<void()> callback) {
 
 void release_in_place(call_state& call) noexcept {
   const std::shared_ptr<void> pool = std::move(call.keeps_pool);
-  if (call.in_place && call.owner->in_owner()) call.owner->release_in_place(call);
+  if (!pool) return;  // given back already
+  if (call.owner->in_owner()) call.owner->release_in_place(call);
+  call.in_place = false;  // in a forked child too: the pool may be gone when the call goes
 }
 
 std::uint64_t deadline_after(std::chrono::nanoseconds time) noexcept {
@@ -156,12 +162,14 @@ void submit(pool_core& core, call_state& call, const task_record& task, const pa
 }
 
 void submit_after(pool_core& core, call_state& call, const task_record& task, std::span<call_state* const> inputs,
-                  const call_options& options, std::function<void()> launch) {
+                  const call_options& options, when_full full, std::function<void()> launch) {
   if (!core.in_owner()) return settle_in_child(call);
-  core.submit_after(call, task, inputs, options, std::move(launch));
+  core.submit_after(call, task, inputs, options, full, std::move(launch));
 }
 
-void fail_waiting(pool_core& core, call_state& call, const error& problem) { core.fail_waiting(call, problem); }
+void fail_waiting(pool_core& core, call_state& call, const std::exception_ptr& problem) {
+  core.fail_waiting(call, problem);
+}
 
 void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments) {
   core.resume_waiting(call, task, arguments);

@@ -58,9 +58,10 @@ bool pool_core::others_wait() const noexcept {
 pool_core::helper_duty pool_core::duty_now() const noexcept {
   if (callbacks_pending_ != 0 || !queue_.empty() || !waiting_.empty()) return helper_duty::collect;
   if (!inline_queue_.empty()) return helper_duty::watch;
-  return std::any_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->in_flight_count() > 1; })
-             ? helper_duty::watch
-             : helper_duty::none;
+  // The slots of a broken pool, or of a dead lane that a view holds, stay as they are.
+  const auto has_calls_behind = [](const auto& port) { return !port->drained && port->in_flight_count() > 1; };
+  return !broken_ && std::any_of(lanes_.begin(), lanes_.end(), has_calls_behind) ? helper_duty::watch
+                                                                                 : helper_duty::none;
 }
 
 void pool_core::helper_loop() {
@@ -72,10 +73,11 @@ void pool_core::helper_loop() {
     helper_waiter_.word.store(
         0, std::memory_order_relaxed);  // relaxed: what it stands for is looked at below, under the lock
     if (!callbacks_.empty()) {
-      const std::function<void()> callback = std::move(callbacks_.front());
+      std::function<void()> callback = std::move(callbacks_.front());
       callbacks_.pop_front();
       held.unlock();
       callback();
+      callback = nullptr;  // what it captured may call the pool as it goes
       held.lock();
       continue;
     }
@@ -104,7 +106,7 @@ void pool_core::helper_loop() {
           release_inline_queue();
           pump_queue(held);
           held.unlock();
-          collect_pass();
+          if (!collect_pass()) plan_next_look();
           leave_seat();
         }
         break;

@@ -8,17 +8,18 @@
 namespace selvage::detail {
 
 // Requires: the lock. A call that the inline lane is offered before the workers waits in a queue of its own.
-bool pool_core::inline_lane_takes() const noexcept {
+bool pool_core::inline_lane_takes(const task_record& task) const noexcept {
   const inline_options& lane = options_.inline_lane;
-  return lane.where == inline_options::position::first && unsettled_ >= lane.threshold &&
+  return lane.where == inline_options::position::first && !task.coroutine && unsettled_ >= lane.threshold &&
          inline_queue_.size() < lane.batch;
 }
 
-// Requires: the lock.
+// Requires: the lock. A coroutine needs a worker's event loop; what is queued behind it keeps its place.
 bool pool_core::inline_work() const noexcept {
   const inline_options& lane = options_.inline_lane;
   if (!inline_queue_.empty()) return true;
-  return lane.where == inline_options::position::last && unsettled_ >= lane.threshold && !queue_.empty();
+  return lane.where == inline_options::position::last && unsettled_ >= lane.threshold && !queue_.empty() &&
+         !queue_.front()->task->coroutine;
 }
 
 // Runs up to a batch of calls on this thread, or until `call` is settled. Returns: some call was run.
@@ -29,8 +30,12 @@ bool pool_core::run_inline_batch(const call_state& call) {
     {
       const lock_type held(lock_);
       if (state_ == state::closed || !inline_work()) break;
-      next = inline_queue_.empty() ? queue_.pop() : inline_queue_.pop();
-      if (!next) break;
+      next = inline_queue_.pop();
+      if (!next) {
+        next = queue_.pop();
+        summon_those_without_room();
+        interrupt_collector();  // which may wait for room as well
+      }
       next->place = call_place::running_inline;
       if (next->id == 0) next->id = next_call_id_++;
       ++next->attempts;
@@ -52,8 +57,12 @@ void pool_core::run_inline(call_state& call) {
     what.exception_type = thrown->type;
     what.causes = thrown->causes;
     problem.emplace(std::move(what));
-  } else if (const std::string fault = call.receive(running.answer()); !fault.empty()) {
-    problem = bad_response(call, fault);
+  } else {
+    try {
+      if (const std::string fault = call.receive(running.answer()); !fault.empty()) problem = bad_response(call, fault);
+    } catch (const std::bad_alloc&) {
+      problem = error(base_failure(call, errc::out_of_memory, "no memory for the result"));
+    }
   }
   const lock_type held(lock_);
   if (call.settled()) return;  // the pool was closed meanwhile

@@ -31,6 +31,7 @@ lane_port::lane_port(const shm::geometry& shape, const shm::descriptors& segment
       event_fd(base::make_eventfd()),
       segment_fd_(segment.read_write.get()),
       arena_offset_(shape.request_offset(lane_index) + shm::request_layout::arena),
+      response_arena_offset_(shape.response_offset(lane_index) + shm::response_layout::arena),
       response_arena_bytes_(shape.response_arena_bytes) {}
 
 post_result lane_port::make_room(std::size_t bound, room& out) {
@@ -77,13 +78,16 @@ bool lane_port::grow_arena(std::size_t wanted, std::size_t bound) noexcept {
   return false;
 }
 
-void lane_port::reserve_whole_arena() {
-  const std::size_t bytes = arena.bytes_maximum();
-  if (const int code = shm::reserve(segment_fd_, arena_offset_, bytes); code != 0) {
+void lane_port::reserve_whole_arenas() {
+  const auto reserve = [this](std::uint64_t offset, std::uint64_t bytes) {
+    const int code = shm::reserve(segment_fd_, offset, bytes);
+    if (code == 0) return;
     throw error(errc::payload_exhausted, std::string("a fixed arena could not be reserved: ") + std::strerror(code) +
                                              "; " + shm::shared_memory_figures(bytes));
-  }
-  arena.grow(bytes);
+  };
+  reserve(arena_offset_, arena.bytes_maximum());
+  arena.grow(arena.bytes_maximum());
+  reserve(response_arena_offset_, response_arena_bytes_);  // the worker finds that it has what it asks for
 }
 
 void lane_port::give_up(const room& claimed) noexcept {
@@ -126,6 +130,38 @@ bool lane_port::readable(std::uint64_t offset, std::uint64_t length) noexcept {
   if (result != 0) return false;
   readable_end_ = to;
   return true;
+}
+
+bool lane_port::view_fits(std::uint64_t offset, std::uint64_t length, std::uint64_t cap) const noexcept {
+  if (views >= shm::slots_per_lane / 2) return false;
+  std::array<held_bytes, shm::slots_per_lane + 1> held;
+  std::size_t count = 0;
+  held[count++] = {offset, length};
+  for (const held_bytes& view : views_) {
+    if (view.length != 0) held[count++] = view;
+  }
+  std::sort(held.begin(), held.begin() + count, [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  std::uint64_t total = 0;
+  std::uint64_t from = 0;
+  std::uint64_t widest = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    widest = std::max(widest, held[i].offset - from);
+    total += held[i].length;
+    constexpr std::uint64_t grain = detail::payload_alignment;  // as the worker's arena counts
+    from = (held[i].offset + held[i].length + grain - 1) / grain * grain;
+  }
+  widest = std::max(widest, response_arena_bytes_ - std::min(from, response_arena_bytes_));
+  return total <= response_arena_bytes_ / 2 && widest >= cap;
+}
+
+void lane_port::hold_view(unsigned slot, std::uint64_t offset, std::uint64_t length) noexcept {
+  views_[slot] = {offset, length};
+  ++views;
+}
+
+void lane_port::drop_view(unsigned slot) noexcept {
+  views_[slot] = {};
+  --views;
 }
 
 void lane_port::abandon() noexcept {

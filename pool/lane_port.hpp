@@ -56,8 +56,8 @@ class lane_port {
   /// Claims a slot and `bound` bytes for it, growing the arena where needed. Sets reserve_error for no_memory.
   post_result make_room(std::size_t bound, room& out);
   void give_up(const room& claimed) noexcept;
-  /// For arenas that do not grow. Throws payload_exhausted.
-  void reserve_whole_arena();
+  /// For arenas that do not grow: both of the lane's. Throws payload_exhausted.
+  void reserve_whole_arenas();
 
   [[nodiscard]] shm::request_view request() const noexcept { return lane.request(); }
   /// Without the slots that views hold: those keep nobody waiting.
@@ -75,6 +75,11 @@ class lane_port {
   /// Makes the response bytes [offset, offset + length) safe to read: untouched pages of a full /dev/shm would be
   /// SIGBUS.
   [[nodiscard]] bool readable(std::uint64_t offset, std::uint64_t length) noexcept;
+  /// A trusted view may hold these response bytes: views hold half of the slots and of the arena at most, and leave
+  /// a gap for `cap` bytes, so that a result of any size finds room while they are held.
+  [[nodiscard]] bool view_fits(std::uint64_t offset, std::uint64_t length, std::uint64_t cap) const noexcept;
+  void hold_view(unsigned slot, std::uint64_t offset, std::uint64_t length) noexcept;
+  void drop_view(unsigned slot) noexcept;
   void abandon() noexcept;
 
   const unsigned index;
@@ -87,9 +92,8 @@ class lane_port {
   std::uint64_t unstarted_since_ns = 0;  ///< since when nothing that is posted was seen started, 0: not looked
   std::uint64_t calls_of_epoch = 0;
   std::uint64_t calls_until_retire = base::never_ns;
-  std::uint64_t view_bytes = 0;  ///< held by trusted views
-  unsigned views = 0;            ///< slots held by trusted views
-  unsigned writers = 0;          ///< threads writing into claimed slots outside the lock
+  unsigned views = 0;    ///< slots held by trusted views
+  unsigned writers = 0;  ///< threads writing into claimed slots outside the lock
   int reserve_error = 0;
   bool ready = false;                   ///< of the open epoch
   std::atomic<bool> ready_seen{false};  ///< the same, for looks without the lock
@@ -103,12 +107,19 @@ class lane_port {
   lane_figures figures;
 
  private:
+  struct held_bytes {
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;  // 0: the slot is held by no view
+  };
+
   bool grow_arena(std::size_t wanted, std::size_t bound) noexcept;
 
+  std::array<held_bytes, shm::slots_per_lane> views_;  // by slot
   int segment_fd_;
   std::uint64_t arena_offset_;
   std::uint64_t readable_end_ = 0;
   std::uint64_t forged_ = 0;  // slots that were counted already
+  std::uint64_t response_arena_offset_;
   std::uint64_t response_arena_bytes_;
 };
 

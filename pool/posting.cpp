@@ -11,8 +11,12 @@
 namespace selvage::detail {
 namespace {
 
-/// Above this, bytes are written into their place outside the lock.
+/// Above this, bytes are written into their place outside the lock; so is whatever the program itself writes.
 constexpr std::size_t write_under_lock_bytes = 4096;
+
+bool writes_outside_lock(const payload_source& arguments) noexcept {
+  return arguments.write != nullptr && (arguments.foreign || arguments.bound > write_under_lock_bytes);
+}
 
 payload_source kept_source(const kept_payload& kept) noexcept {
   return {.form = kept.form,
@@ -59,18 +63,18 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
   }
   while (true) {
     if (supervisor_is_gone() && !broken_) {
-      settle(call, with_cause(call, lost_error()));
+      settle_from_outside(call, with_cause(call, lost_error()));
       return;
     }
     if (state_ != state::open || broken_) {
-      settle(call, broken_ ? with_cause(call, *broken_) : closed_error(call));
+      settle_from_outside(call, broken_ ? with_cause(call, *broken_) : closed_error(call));
       return;
     }
-    if (inline_lane_takes()) {
+    if (inline_lane_takes(task)) {
       enqueue(call, arguments, inline_queue_, held);
       break;
     }
-    if (queue_.empty() && post_somewhere(call, arguments, held)) break;
+    if (queue_.empty() && !pumping_ && post_somewhere(call, arguments, held)) break;
     if (call.settled()) return;
     if (full == when_full::line || queue_.has_room_for(arguments.bound)) {
       enqueue(call, arguments, queue_, held);
@@ -82,66 +86,12 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
                                           " calls are queued; wait for some, or raise pool_options::queue")));
       return;
     }
-    wait_for_room(held, arguments);
+    wait_for_room(held, options.stop, [&] { return queue_.has_room_for(arguments.bound); });
+    if (options.stop.stop_requested()) call.abort_wanted = true;
+    if (auto reason = withdrawn(call)) return settle_from_outside(call, std::move(*reason));
   }
   held.unlock();
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
-}
-
-void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
-                             const call_options& options, std::function<void()> launch) {
-  prepare(call, task, options);
-  const bool known =
-      index_.find(task).has_value();  // if it is, the pool keeps the record for as long as the call may wait
-  {
-    const lock_type held(lock_);
-    ++unsettled_;
-    auto refused = known ? withdrawn(call) : unknown_error(call);
-    if (const char* const fault = host::fault_of(options)) refused = invalid_error(call, fault);
-    if (!refused && state_ != state::open) refused = closed_error(call);
-    if (refused) return settle(call, std::move(refused));
-    waiting_.emplace(&call, host::call_ptr::share(&call));
-  }
-  if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
-  // Call and pool are kept alive by the closure, for an input may be another pool's; the last one to be settled
-  // launches it.
-  auto left = std::make_shared<std::atomic<std::size_t>>(inputs.size());
-  struct waiting_call {
-    std::shared_ptr<pool_core> pool;
-    host::call_ptr call;
-    std::function<void()> launch;
-  };
-  auto shared = std::make_shared<waiting_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
-  for (call_state* const input : inputs) {
-    // The last decrement acquires what the settling of every other input released
-    notify_when_settled(*input, [left, shared] {
-      if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) shared->launch();
-    });
-  }
-}
-
-void pool_core::resume_waiting(call_state& call, const task_record& task, const payload_source& given) {
-  payload_source arguments = given;
-  auto refused = admit(call, task, arguments);
-  lock_type held(lock_);
-  const auto kept = waiting_.extract(&call);
-  if (call.settled()) return;  // aborted, or the pool was closed meanwhile
-  if (!refused) refused = withdrawn(call);
-  if (refused) {
-    settle_from_outside(call, std::move(*refused));
-    return;
-  }
-  if (!queue_.empty() || !post_somewhere(call, arguments, held)) {
-    if (!call.settled())
-      enqueue(call, arguments, queue_, held);  // it was admitted when it was called: the bound does not refuse it now
-  }
-  if (call.settled()) interrupt_collector();
-}
-
-void pool_core::fail_waiting(call_state& call, const error& problem) {
-  const lock_type held(lock_);
-  const auto kept = waiting_.extract(&call);
-  if (!call.settled()) settle_from_outside(call, problem);
 }
 
 // ---- before the lock -----------------------------------------------------------------------------------------------
@@ -194,9 +144,10 @@ bool pool_core::post_somewhere(call_state& call, const payload_source& arguments
     return !port->failed && port->arena.bytes_reserved() >= arguments.bound;
   };
   if (no_memory == 0 || std::any_of(lanes_.begin(), lanes_.end(), may_hold_it)) return false;
-  settle(call, error(base_failure(call, errc::payload_exhausted,
-                                  std::string("no shared memory for the arguments: ") + std::strerror(no_memory) +
-                                      "; " + shm::shared_memory_figures(arguments.bound))));
+  settle_from_outside(
+      call, error(base_failure(call, errc::payload_exhausted,
+                               std::string("no shared memory for the arguments: ") + std::strerror(no_memory) + "; " +
+                                   shm::shared_memory_figures(arguments.bound))));
   return false;
 }
 
@@ -205,7 +156,7 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
   host::lane_port::room room;
   if (const auto result = port.make_room(arguments.bound, room); result != host::post_result::posted) return result;
   extent used;
-  const bool outside = arguments.bound > write_under_lock_bytes;
+  const bool outside = writes_outside_lock(arguments);
   call.place = call_place::claimed;
   if (arguments.write != nullptr) {
     if (outside) {
@@ -226,7 +177,7 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
   if (auto reason = withdrawn(call)) {
     port.give_up(room);
     call.place = call_place::nowhere;
-    settle(call, std::move(reason));
+    settle_from_outside(call, std::move(*reason));
     return host::post_result::full;
   }
   if (room.in_arena) port.arena.trim(room.slot, room.offset + used.offset, used.length);
@@ -282,7 +233,7 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   header.length = length;
 }
 
-// A light fence (ADR 7), then the worker is woken in whatever way it sleeps.
+// A light fence, then the worker is woken in whatever way it sleeps.
 void pool_core::wake(host::lane_port& port) noexcept {
   if (port.lane.wake_worker() == shm::parked::event) base::ring_eventfd(port.event_fd.get());
 }
@@ -314,15 +265,13 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed), limit);
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
-  if (port.in_flight_count() > 1) {
-    need_helper(helper_duty::watch);
-  }
+  if (port.in_flight_count() > 1) posted_behind();
 }
 
 // ---- into the queue ------------------------------------------------------------------------------------------------
 
 void pool_core::enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held) {
-  const bool outside = !call.kept.storage && arguments.write != nullptr && arguments.bound > write_under_lock_bytes;
+  const bool outside = !call.kept.storage && writes_outside_lock(arguments);
   if (!call.kept.storage && arguments.write != nullptr) {
     auto shared = host::call_ptr::share(&call);
     if (outside) held.unlock();
@@ -338,39 +287,58 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
     call.kept.form = arguments.form;
   }
   if (auto reason = withdrawn(call)) {
-    settle(call, std::move(reason));
+    settle_from_outside(call, std::move(*reason));
     return;
   }
   if (call.id == 0) call.id = next_call_id_++;
   queue.push_back(host::call_ptr::share(&call));
   need_helper(&queue == &queue_ ? helper_duty::collect : helper_duty::watch);
-  if (outside && &queue == &queue_)
-    pump_queue(held);  // lanes may have become idle meanwhile, and will not say so again
+  if (outside && &queue == &queue_) {
+    pump_queue(held);       // lanes may have become idle meanwhile, and will not say so again
+    interrupt_collector();  // it may be the collector that waits for room
+  }
 }
 
+// One thread at a time: while it writes the first call outside the lock, nothing that came later may overtake that.
 void pool_core::pump_queue(lock_type& held) {
+  if (pumping_) return;  // whoever does takes what is here as well
+  struct turn {
+    bool& taken;
+    ~turn() { taken = false; }
+  } const turn{pumping_};
+  pumping_ = true;
   bool shorter = false;
   while (call_state* const first = queue_.front()) {
-    const auto call = queue_.pop();
+    auto call = queue_.pop();
     const payload_source arguments = kept_source(call->kept);
-    if (!post_somewhere(*call.get(), arguments, held) && !call->settled()) {
-      queue_.push_front(host::call_ptr::share(first));
+    const bool posted = post_somewhere(*first, arguments, held);
+    if (!posted && !first->settled()) {
+      queue_.push_front(std::move(call));
       break;
     }
+    if (!posted) (void)bury(std::move(call));  // nobody else may hold it
     shorter = true;
   }
   if (shorter) summon_those_without_room();
 }
 
-void pool_core::wait_for_room(lock_type& held, const payload_source& arguments) {
+// Requires: the lock, which is not held while this blocks. Returns when there is room, or when none is wanted any more.
+void pool_core::wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room) {
   held.unlock();
-  const auto has_room = [&] {
+  const auto over = [&] {
     const lock_type look(lock_);
-    return state_ != state::open || broken_.has_value() || queue_.has_room_for(arguments.bound);
+    return state_ != state::open || broken_.has_value() || stop.stop_requested() || has_room();
   };
   waiter self;
   self.wants_room = true;
-  sleep_or_collect(self, nullptr, has_room, base::never_ns);
+  {
+    const std::stop_callback wake(stop, [&] {
+      const lock_type look(lock_);
+      summon(self);
+      interrupt_collector();  // which may be this one
+    });
+    sleep_or_collect(self, nullptr, over, base::never_ns);
+  }
   held.lock();
 }
 

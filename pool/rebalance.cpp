@@ -28,12 +28,28 @@ std::uint64_t running_since(const host::lane_port& port, std::uint64_t started, 
 
 }  // namespace
 
+// Requires: the lock.
+bool pool_core::some_worker_idle() const noexcept {
+  return std::any_of(lanes_.begin(), lanes_.end(),
+                     [](const auto& port) { return port->usable() && port->in_flight_count() == 0; });
+}
+
+// A call was posted to a worker that has another. If a worker is idle (the balancer need not care) somebody must look
+// after it: whoever collects does before he parks; one who has parked is told. Where nobody collects the helper
+// watches. Requires: the lock.
+void pool_core::posted_behind() {
+  need_helper(helper_duty::watch);
+  // relaxed: a collector that is about to park says so before it plans its next look, under the lock
+  if (look_planned_ || collector_parked_.load(std::memory_order_relaxed) == 0 || !some_worker_idle()) return;
+  look_planned_ = true;
+  interrupt_collector();
+}
+
 // Requires: the seat. Sets look_again_ns_. Returns: a call was taken back.
 bool pool_core::rebalance(lock_type& held) {
   look_again_ns_ = base::never_ns;
-  const bool idle = std::any_of(lanes_.begin(), lanes_.end(),
-                                [](const auto& port) { return port->usable() && port->in_flight_count() == 0; });
-  if (!idle || !queue_.empty()) return false;
+  look_planned_ = false;
+  if (!some_worker_idle() || !queue_.empty()) return false;
   const std::uint64_t patience = std::min(balancer_.depth().window_ns / 2, longest_patience_ns);
   std::uint64_t now = 0;
   bool moved = false;
@@ -54,6 +70,7 @@ bool pool_core::rebalance(lock_type& held) {
       moved = true;
     }
   }
+  look_planned_ = look_again_ns_ != base::never_ns;
   if (moved) pump_queue(held);
   return moved;
 }

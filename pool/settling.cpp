@@ -96,14 +96,11 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
 
 void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
                              lock_type& held) {
-  // A view pins its bytes and its slot: at most half of an arena's and of a lane's; the rest is copied.
-  const bool room =
-      port.views < shm::slots_per_lane / 2 && port.view_bytes + answer.bytes.size() <= shape_.response_arena_bytes / 2;
-  if (in_arena && !answer.bytes.empty() && room && call.keep_in_place(answer)) {
-    port.view_bytes += answer.bytes.size();
-    ++port.views;
+  const std::size_t size = answer.bytes.size();
+  const auto offset = [&] { return static_cast<std::uint64_t>(answer.bytes.data() - port.lane.response_arena()); };
+  if (in_arena && size != 0 && call.keep_in_place(answer) && port.view_fits(offset(), size, payload_cap_)) {
+    port.hold_view(slot, offset(), size);
     call.in_place = true;
-    call.view_bytes = answer.bytes.size();
     call.lane = static_cast<std::uint8_t>(port.index);
     call.slot = static_cast<std::uint8_t>(slot);
     call.keeps_pool = shared_from_this();

@@ -3,6 +3,7 @@
 #include "pool/verdict_error.hpp"
 
 #include <fmt/format.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 
@@ -12,6 +13,10 @@
 
 namespace selvage::host {
 namespace {
+
+/// The supervisor writes a few hundred times a second at most. One that is still not done after so many turns of
+/// everybody else was killed half way.
+constexpr unsigned looks_at_start_failure = 1000;
 
 std::string signal_text(int signal) {
   const char* const name = ::sigabbrev_np(signal);
@@ -97,17 +102,15 @@ bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash
 }
 
 shm::verdict last_start_failure(const shm::supervisor_lane& lane) {
-  shm::verdict copy;
-  std::uint32_t before = 0;
-  std::uint32_t after = 0;
-  // SYNC start_failure: the supervisor writes a few hundred times a second at most, so this ends
-  do {
-    before = lane.words.failures.load(std::memory_order_acquire);
-    copy = lane.start_failure;
+  for (unsigned look = 0; look < looks_at_start_failure; ++look) {
+    const std::uint32_t before = lane.words.failures.load(std::memory_order_acquire);  // SYNC start_failure
+    const shm::verdict copy = lane.start_failure;
     std::atomic_thread_fence(std::memory_order_acquire);
-    after = lane.words.failures.load(std::memory_order_relaxed);
-  } while (before != after || before % 2 != 0);
-  return lane.death.epoch > copy.epoch ? lane.death : copy;
+    const std::uint32_t after = lane.words.failures.load(std::memory_order_relaxed);
+    if (before == after && before % 2 == 0) return lane.death.epoch > copy.epoch ? lane.death : copy;
+    ::sched_yield();
+  }
+  return lane.death;
 }
 
 std::string describe_start_failure(const shm::verdict& last) {

@@ -143,7 +143,8 @@ class [[nodiscard]] future {
     require_valid();
     (void)detail::wait_until_settled(*call_.get(), ~std::uint64_t{0});
   }
-  /// The same for a bounded time. Returns: ready().
+  /// The same for a bounded time, which is over at the end of what is being done just then. One round of the pool's
+  /// work is done in any case: a loop over wait_for(0s) makes progress. Returns: ready().
   bool wait_for(std::chrono::nanoseconds time) {
     require_valid();
     return detail::wait_until_settled(*call_.get(), detail::deadline_after(time));

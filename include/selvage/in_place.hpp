@@ -24,7 +24,7 @@ class view_call;
 template <class Fill>
 struct in_place_argument {
   std::size_t size;  ///< bytes
-  Fill fill;         ///< void(std::span<std::byte>), called once, on the calling thread, before call() returns
+  Fill fill;         ///< void(std::span<std::byte>), called once, before call() returns; it may use the pool
 };
 
 template <class Fill>
@@ -33,7 +33,8 @@ template <class Fill>
 }
 
 /// A trusted task's result, still in shared memory. It holds a slot of its worker's lane: views hold at most half of a
-/// lane's slots and of its arena; beyond that, results are copied, and the view is of the copy. A worker that dies
+/// lane's slots and of its arena, and leave room for a result of pool_options::payload_cap; beyond that, results are
+/// copied, and the view is of the copy. A worker that dies
 /// is not
 /// replaced before the last view of its lane is gone.
 class trusted_view {

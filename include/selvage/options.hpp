@@ -82,7 +82,8 @@ struct restart_options {
   std::chrono::nanoseconds start_timeout{std::chrono::seconds(30)};
 };
 
-/// Tasks run on the caller's side, in this process, without any protection: only for tasks that cannot fail.
+/// Tasks run on the caller's side, in this process, without any protection: only for tasks that cannot fail. Tasks that
+/// are coroutines always go to a worker.
 struct inline_options {
   enum class position : std::uint8_t {
     none,   ///< no inline lane
@@ -99,8 +100,10 @@ struct pool_options {
   selvage::start start = start::fork;
   std::string name = "selvage";  ///< of its processes in ps and top: NAME-super, NAME-w0; its first 9 characters show
   arena_options arena{};
-  bytes payload_cap{0};   ///< of one argument list or result; 0: an eighth of arena.maximum
-  unsigned queue = 4096;  ///< calls that wait in this process while every worker has enough; then call() waits
+  bytes payload_cap{0};  ///< of one argument list or result; 0: an eighth of arena.maximum
+  /// Calls that wait in this process while every worker has enough, and as many again that wait for futures among
+  /// their arguments; then call() waits.
+  unsigned queue = 4096;
   balance balancer = balance::first_idle;
   depth_options depth{};
   spin_options spin{};

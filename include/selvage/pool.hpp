@@ -52,7 +52,9 @@ class pool {
   /// Gives `task` to a worker. Arguments are copied into shared memory before this returns; a future among them is
   /// awaited
   /// first, without blocking, and if it fails the call fails with its error and the task does not run.
-  /// Blocks: while every worker has enough to do and the queue is full. Errors: in the future.
+  /// Blocks: while every worker has enough to do and the queue is full. Errors: in the future. Throws only what an
+  /// in_place fill throws, and std::invalid_argument or std::bad_alloc where the arguments cannot be encoded; where they
+  /// wait for a future, that is in the future as well.
   /// Cost: about 100 ns and one allocation for small arguments; one copy for large ones.
   template <class F, class... A>
   [[nodiscard]] future<typename task<F>::result> call(const task<F>& task, A&&... arguments) {
@@ -136,7 +138,7 @@ class pool {
     using shape = typename selvage::task<F>::shape;
     static_assert(sizeof...(A) == shape::arity, "the task takes another number of arguments");
     if constexpr ((detail::is_future<std::remove_cvref_t<A>>::value || ...)) {
-      detail::start_after<shape>(*core_, state, *task.record(), options, std::forward<A>(arguments)...);
+      detail::start_after<shape>(*core_, state, *task.record(), options, full, std::forward<A>(arguments)...);
     } else {
       detail::with_source<shape>(
           [&](const detail::payload_source& source) {

@@ -137,6 +137,7 @@ class task {
     record->signature_check = &detail::shape_signature<shape>::hash;
     record->signature_hash = record->signature_check();
     record->signature = detail::shape_signature<shape>::text();
+    record->coroutine = requires { shape::needs_event_loop; };
     record->result_form = detail::result_codec<typename shape::result>::form;
     record_ = std::move(record);
   }

@@ -159,6 +159,22 @@ TEST_F(pool_forks, a_forked_child_builds_a_pool_of_its_own) {
   expect_usable(outer);
 }
 
+// The view keeps the pool's memory; the call behind it goes last, and must not look for the pool again.
+TEST_F(pool_forks, a_view_in_a_forked_child_outlives_its_pool) {
+  const auto text = selvage::task("text", [](std::uint64_t size) { return std::string(size, 'x'); });
+  auto built = std::make_unique<pool>(watched({.workers = 1}), add, text);
+  trusted_view view = built->call_trusted(text, 50'000).get();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    built.reset();
+    view = {};
+    ::_exit(0);
+  }
+  EXPECT_EQ(wait_for_child(child), 0);
+  EXPECT_EQ(view.text(), std::string(50'000, 'x'));
+  expect_usable(*built);
+}
+
 // ---- pools in workers -------------------------------------------------------------------------------------------
 
 // FAILURES row 27

@@ -1,8 +1,15 @@
 // A memory limit at the pool's level: one call pays for what one task used.
 
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <fstream>
+#include <new>
+#include <string>
 #include <vector>
 
 #include "tests/support/pool_fixture.hpp"
+#include "tests/support/shared_words.hpp"
 
 namespace selvage::test {
 namespace {
@@ -37,6 +44,38 @@ TEST_F(pool_memory, what_a_task_leaked_never_counts_against_the_next_call) {
     ASSERT_FALSE(outcome);
     EXPECT_EQ(outcome.error().code(), errc::out_of_memory);
   }
+}
+
+rlim_t data_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmData:")) return std::stoull(line.substr(line.find(':') + 1)) * 1024;
+  }
+  return 0;
+}
+
+// A call is taken back from behind a long one for an idle worker, which takes as much memory as its arguments.
+TEST_F(pool_memory, a_call_that_the_host_has_no_memory_to_move_fails_alone) {
+  const gate gate;
+  const auto held = task("held", [&gate] { gate.pass(); });
+  const auto length = task("length", [](std::string_view text) { return text.size(); });
+  pool pool({.workers = 2, .balancer = balance::round_robin, .depth = {.window = std::chrono::hours(1)}}, held, length);
+  auto busy = pool.call(held);
+  const std::string small = "small";
+  const std::string large(8 * mebibyte, 'x');
+  EXPECT_EQ(pool.call(length, small).get(), 5U);  // on the other worker
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_DATA, &before), 0);
+  auto moved = pool.call(length, large);
+  const rlimit tight{.rlim_cur = data_bytes() + mebibyte, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_DATA, &tight), 0);
+  const auto outcome = moved.result();
+  ASSERT_EQ(::setrlimit(RLIMIT_DATA, &before), 0);
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code(), errc::out_of_memory);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(pool.call(length, small).get(), 5U);
+  gate.open();
+  busy.get();
 }
 
 }  // namespace

@@ -72,6 +72,39 @@ TEST_F(pool_orphans, a_supervisor_killed_while_nothing_is_called_fails_the_next_
   EXPECT_FALSE(pool.try_call(add, 1, 2).value().result().has_value());
 }
 
+std::uint64_t wakes_of_helper() {
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string word;
+    if (std::ifstream name(thread.path() / "comm"); !(name >> word) || word != "selvage-helper") continue;
+    std::ifstream status(thread.path() / "status");
+    for (std::string line; std::getline(status, line);) {
+      if (line.starts_with("voluntary_ctxt_switches:")) return std::stoull(line.substr(line.find(':') + 1));
+    }
+  }
+  return 0;
+}
+
+// FAILURES row 23: the slots of a lane that nobody will ever answer are no reason to look.
+TEST_F(pool_orphans, the_helper_of_a_pool_without_a_supervisor_sleeps) {
+  const auto sleep = selvage::task("sleep", &victims::sleep_for_ever);
+  pool pool(watched({.workers = 1, .depth = {.maximum = 64, .window = 1h}}), sleep);
+  std::vector<future<void>> running;
+  for (int i = 0; i < 5; ++i) running.push_back(pool.call(sleep));
+  const auto workers = worker_pids(pool);
+  ::kill(supervisor_of_this_process(), SIGKILL);
+  for (auto& each : running) EXPECT_EQ(code_of(each.result()), errc::supervisor_lost);
+  EXPECT_TRUE(holds_in_the_end([] { return wakes_of_helper() > 0; }));
+  EXPECT_TRUE(holds_in_the_end([&] {
+    const std::uint64_t before = wakes_of_helper();
+    ::usleep(50'000);
+    return wakes_of_helper() == before;
+  }));
+  EXPECT_TRUE(holds_in_the_end([&] {
+    for (const int pid : workers) (void)::waitpid(pid, nullptr, WNOHANG);
+    return std::all_of(workers.begin(), workers.end(), &is_gone);
+  }));
+}
+
 // FAILURES row 23: callers from all sides, and callbacks.
 TEST_F(pool_orphans, a_supervisor_killed_under_load_leaves_one_outcome_for_each_call) {
   for (int round = 0; round < 10; ++round) {

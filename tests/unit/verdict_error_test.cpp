@@ -199,5 +199,15 @@ TEST(verdict_error, the_last_start_failure_is_the_newer_of_the_two_records) {
   EXPECT_EQ(last_start_failure(*lane).exit_status, 1);
 }
 
+// Its lock would be held for ever otherwise.
+TEST(verdict_error, a_supervisor_killed_half_way_through_a_record_keeps_nobody_waiting) {
+  const auto lane = std::make_unique<shm::supervisor_lane>();
+  lane->death = verdict_of(verdict_reason::exited, 0, 7);
+  lane->start_failure = verdict_of(verdict_reason::exited, 0, 8);
+  lane->start_failure.epoch = epoch + 1;
+  lane->words.failures.store(3);  // odd: being written
+  EXPECT_EQ(last_start_failure(*lane).exit_status, 7);
+}
+
 }  // namespace
 }  // namespace selvage::host

@@ -59,7 +59,7 @@ class call_state {
   /// empty,
   /// or what is wrong with the answer. Called once, by whoever collects.
   virtual std::string receive(payload_view answer) = 0;
-  /// A trusted view wants the bytes left in place: returns true and takes over the slot.
+  /// A trusted view wants the bytes left in place: returns true. Where there is no room for it, receive() follows.
   virtual bool keep_in_place(payload_view /*answer*/) { return false; }
 
   [[nodiscard]] bool settled() const noexcept {
@@ -76,7 +76,8 @@ class call_state {
   std::uint64_t id = 0;
   std::uint64_t timeout_ns = 0;
   std::uint64_t grace_ns = 0;
-  call_state* next = nullptr;  ///< in the pool's queue
+  call_state* next = nullptr;      ///< in the pool's queue
+  call_state* previous = nullptr;  ///< in the pool's queue
   waiter* sleeper = nullptr;
   std::uint32_t attempts = 0;
   std::uint16_t task_index = 0;
@@ -86,7 +87,6 @@ class call_state {
   call_place place = call_place::nowhere;
   bool abort_wanted = false;
   bool in_place = false;             ///< settled without a copy: the slot is still held
-  std::uint64_t view_bytes = 0;      ///< pinned by in_place
   std::shared_ptr<void> keeps_pool;  ///< in_place only: the mapping must outlive the view
   kept_payload kept;
   std::atomic<std::uint64_t> abort_word{0};  ///< the inline lane's abort signal: raised when 1

@@ -88,6 +88,7 @@ struct call_shape<TakesSignal, boost::asio::awaitable<R>, P...> {
   using host_type = typename result_codec<R>::host_type;
   using parameter_types = std::tuple<P...>;
   static constexpr std::size_t arity = sizeof...(P);
+  static constexpr bool needs_event_loop = true;
 
   template <class F>
   static void run(const void* closure, call_context& context) {

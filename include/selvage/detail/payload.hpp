@@ -41,6 +41,7 @@ struct payload_source {
   std::size_t bound = 0;  ///< bytes: an upper bound of what `write` fills, exact for `fixed` and `flat`
   extent (*write)(const void* value, std::span<std::byte> out) = nullptr;
   const void* value = nullptr;  ///< borrowed: outlives the call of `write`
+  bool foreign = false;         ///< `write` runs code of the program's, which may do anything: never under a lock
 };
 
 }  // namespace selvage::detail

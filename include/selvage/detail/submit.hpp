@@ -2,6 +2,7 @@
 // From typed arguments to a submitted call: the thin templated layer between selvage::pool and its core.
 
 #include <cstddef>
+#include <exception>
 #include <memory>
 #include <span>
 #include <tuple>
@@ -37,12 +38,12 @@ void submit(pool_core& core, call_state& call, const task_record& task, const pa
             const call_options& options, when_full full);
 
 /// The call waits until each of `inputs` is settled; then `launch` runs on the helper thread, which submits it or
-/// settles it.
+/// settles it. Where as many calls wait for inputs as may be queued, it waits for room, or is refused.
 void submit_after(pool_core& core, call_state& call, const task_record& task, std::span<call_state* const> inputs,
-                  const call_options& options, std::function<void()> launch);
-/// Settles a call that waits for its inputs with the error of one of them.
-void fail_waiting(pool_core& core, call_state& call, const error& problem);
-/// Submits a call that waited. Never blocks.
+                  const call_options& options, when_full full, std::function<void()> launch);
+/// Settles a call that waits for its inputs with the error of one of them, or with what came of encoding their values.
+void fail_waiting(pool_core& core, call_state& call, const std::exception_ptr& problem);
+/// Submits a call that waited. Never blocks. Throws only what `arguments.write` throws: then fail_waiting is due.
 void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments);
 
 // -- arguments
@@ -72,7 +73,8 @@ void with_source(Use&& use, A&... arguments) {
                          self.fill(out.first(self.size));
                          return {0, self.size};
                        },
-                       .value = &argument});
+                       .value = &argument,
+                       .foreign = true});
   } else {
     const auto held = Shape::arguments::hold(arguments...);
     use(Shape::arguments::source(held));
@@ -110,7 +112,7 @@ void add_input(std::vector<call_state*>& inputs, const A& argument) {
 /// A call with futures among its arguments: all are kept until every outcome is known, then encoded.
 template <class Shape, class... A>
 void start_after(pool_core& core, call_state& call, const task_record& task, const call_options& options,
-                 A&&... arguments) {
+                 when_full full, A&&... arguments) {
   auto kept = [&]<std::size_t... I>(std::index_sequence<I...>) {
     using parameters = typename Shape::parameter_types;
     using values = std::tuple<decltype(keep<std::tuple_element_t<I, parameters>>(std::forward<A>(arguments)))...>;
@@ -132,11 +134,11 @@ void start_after(pool_core& core, call_state& call, const task_record& task, con
                 known);
           },
           *kept);
-    } catch (const error& problem) {
-      fail_waiting(core, call, problem);
+    } catch (...) {
+      fail_waiting(core, call, std::current_exception());
     }
   };
-  submit_after(core, call, task, inputs, options, std::move(launch));
+  submit_after(core, call, task, inputs, options, full, std::move(launch));
 }
 
 }  // namespace selvage::detail

@@ -21,6 +21,7 @@ struct task_record {
   std::uint64_t (*signature_check)() = nullptr;  ///< gives signature_hash again, in whatever process it is called
   std::string signature;                         ///< for error messages, e.g. "int(int, int)"
   payload_form result_form = payload_form::none;
+  bool coroutine = false;          ///< needs an event loop, which only workers have
   bool stateless = false;          ///< the callable is an object without state: its thunk is enough
   const void* function = nullptr;  ///< the callable is this function: its address travels as an offset in its module
 
