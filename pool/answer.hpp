@@ -8,6 +8,7 @@
 
 #include <selvage/detail/payload.hpp>
 
+#include "shm/express.hpp"
 #include "shm/layout.hpp"
 
 namespace selvage::host {
@@ -39,6 +40,17 @@ struct told_answer {
           .status = static_cast<shm::response_status>(at(offsetof(header, status), std::uint8_t{})),
           .form = static_cast<detail::payload_form>(at(offsetof(header, form), std::uint8_t{})),
           .in_arena = at(offsetof(header, in_arena), std::uint8_t{}) != 0};
+}
+
+/// The same out of an express copy, which is private already.
+[[nodiscard]] inline told_answer read_answer(std::uint64_t call_id, const shm::express_copy& copy) noexcept {
+  return {.call_id = call_id,
+          .service_ns = copy.number,
+          .offset = 0,
+          .length = copy.shape.length,
+          .status = shm::response_status::ok,
+          .form = static_cast<detail::payload_form>(copy.shape.form),
+          .in_arena = false};
 }
 
 /// Returns: what is wrong with the place that the answer claims for its payload, or null.

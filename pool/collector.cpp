@@ -43,6 +43,7 @@ bool pool_core::collect_pass() {
     if (finished == 0) continue;
     port->count_forged();
     progress = true;
+    if (!std::has_single_bit(finished)) port->lane.fetch(finished);
     shm::for_each_from(finished, port->lane.oldest_from(), [&](unsigned slot) { settle_answer(*port, slot, held); });
   }
   if (!queue_.empty()) pump_queue(held);

@@ -22,7 +22,6 @@
 #include <sys/types.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -39,6 +38,7 @@
 #include "base/unique_fd.hpp"
 #include "pool/answer.hpp"
 #include "pool/balancer.hpp"
+#include "pool/biased_mutex.hpp"
 #include "pool/call_queue.hpp"
 #include "pool/depth.hpp"
 #include "pool/figures.hpp"
@@ -102,7 +102,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] bool in_owner() const noexcept { return guard_.in_owner(); }
 
  private:
-  using lock_type = std::unique_lock<std::mutex>;
+  using lock_type = std::unique_lock<host::biased_mutex>;
   enum class state : std::uint8_t { open, closing, closed };
   /// What the helper thread is there for just now; a greater one includes the smaller.
   enum class helper_duty : std::uint8_t {
@@ -163,7 +163,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // settling.cpp
   void settle_answer(host::lane_port& port, unsigned slot, lock_type& held);
   void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
-                     lock_type& held);
+                     const std::byte* inlined, lock_type& held);
   void accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
                     lock_type& held);
   void accept_exception(host::lane_port& port, call_state& call, payload_view answer);
@@ -241,7 +241,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   host::fork_guard guard_;
 
   // Under lock_.
-  mutable std::mutex lock_;
+  mutable host::biased_mutex lock_{fences_};
   state state_ = state::open;
   std::optional<error> broken_;            ///< why no call can ever run again
   bool no_worker_left_ = false;            ///< the restart budget of every lane is spent
@@ -275,6 +275,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   const std::uint64_t spin_limit_ns_;
   std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;
+  unsigned soon_parks_ = 0;
   std::uint64_t look_again_ns_ = base::never_ns;
 
   // The helper thread's, under lock_ but for the word of its waiter.

@@ -19,8 +19,13 @@ constexpr std::size_t copy_under_lock_bytes = 4096;
 
 void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& held) {
   host::slot_state& state = port.slots[slot];
-  const host::told_answer told = host::read_answer(port.lane.response(slot));
   const std::uint64_t call_id = state.call_id;
+  shm::express_copy quick;
+  shm::express_payload quick_payload;
+  const bool at_once = port.lane.newest_answer(slot, call_id, quick, quick_payload);
+  const host::told_answer told =
+      at_once ? host::read_answer(call_id, quick) : host::read_answer(port.lane.response(slot));
+  const std::byte* const inlined = at_once ? quick_payload.bytes.data() : port.lane.response(slot).payload;
   call_state* const call = bury(std::move(state.call));
   (void)bury(std::move(state.moved));
   const bool recalled = state.recall_asked;
@@ -41,7 +46,7 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
     } else {
       if (options_.on_event) [[unlikely]]
         emit(event_kind::call_started, call, &port);
-      accept_answer(port, slot, *call, told, held);
+      accept_answer(port, slot, *call, told, inlined, held);
     }
     if (call->in_place) return;  // the slot is held by a view
   }
@@ -50,7 +55,7 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
 }
 
 void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
-                              lock_type& held) {
+                              const std::byte* inlined, lock_type& held) {
   switch (told.status) {
     case shm::response_status::payload_too_large:
       settle(call, error(base_failure(call, errc::payload_too_large,
@@ -85,8 +90,7 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
     return answer_is_bad(port, call, fault);
   if (told.in_arena && !port.readable(told.offset, told.length))
     return answer_is_bad(port, call, "its payload is in memory that cannot be had");
-  const std::byte* const from =
-      told.in_arena ? port.lane.response_arena() + told.offset : port.lane.response(slot).payload + told.offset;
+  const std::byte* const from = (told.in_arena ? port.lane.response_arena() : inlined) + told.offset;
   const payload_view answer{told.form, {from, static_cast<std::size_t>(told.length)}};
   if (told.status == shm::response_status::exception) return accept_exception(port, call, answer);
   estimates_.learn(call.task_index, told.service_ns);

@@ -62,8 +62,25 @@ void host_lane::publish(unsigned slot) noexcept {
   const std::uint64_t posted = posted_.load(std::memory_order_relaxed) ^ bit(slot);
   posted_.store(posted, std::memory_order_relaxed);  // relaxed: in_flight_ releases it
   // not a read-modify-write: settle() is under the lock too
-  in_flight_.store(in_flight_.load(std::memory_order_relaxed) | bit(slot), std::memory_order_release);
+  const std::uint64_t in_flight = in_flight_.load(std::memory_order_relaxed);
+  in_flight_.store(in_flight | bit(slot), std::memory_order_release);
+  ++posts_;
+  if (in_flight == 0) publish_express(slot);
   request_.words->posted.store(posted, std::memory_order_release);  // SYNC posted: publishes header and payload
+}
+
+// A worker that has nothing else to do is likely to look at `posted`.
+void host_lane::publish_express(unsigned slot) noexcept {
+  const request_header& header = request_.headers[slot];
+  const bool limited = header.limit_ns.load(std::memory_order_relaxed) != 0;  // relaxed: we wrote it
+  if (limited || header.length > express::payload_bytes || (header.flags & request_flags::in_arena) != 0) return;
+  write(request_.words->newest, posts_,
+        {.slot = static_cast<std::uint8_t>(slot),
+         .form = header.form,
+         .flags = header.flags,
+         .length = static_cast<std::uint8_t>(header.length),
+         .task = header.task},
+        header.call_id.load(std::memory_order_relaxed), header.payload + header.offset);  // relaxed: we wrote it
 }
 
 parked host_lane::wake_worker() noexcept {
@@ -80,6 +97,7 @@ void host_lane::free(unsigned slot) noexcept {
   taken_ ^= bit(slot);
   request_.words->taken.store(taken_, std::memory_order_release);  // SYNC taken: our reads of the payload are over
   busy_.store(busy_.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
+  prefetch_to_write(&request_.headers[slot]);  // the worker has read it: it is ours again when the slot's turn comes
 }
 
 bool host_lane::recall(unsigned slot) noexcept {
@@ -106,10 +124,11 @@ void host_lane::reset() noexcept {
   posted_.store(0, std::memory_order_relaxed);
   in_flight_.store(0, std::memory_order_relaxed);
   busy_.store(0, std::memory_order_relaxed);
-  taken_ = recall_ = abort_ = passed_ = 0;
+  taken_ = recall_ = abort_ = passed_ = posts_ = 0;
   head_ = 0;
   request_words& words = *request_.words;
-  for (word64* shared : {&words.posted, &words.taken, &words.recall, &words.abort, &words.retire_request}) {
+  for (word64* shared :
+       {&words.posted, &words.newest.ticket, &words.taken, &words.recall, &words.abort, &words.retire_request}) {
     shared->store(0, std::memory_order_relaxed);  // relaxed: open() publishes them
   }
   for (word64& when : words.kill_at_ns) when.store(0, std::memory_order_relaxed);
@@ -130,10 +149,11 @@ void host_lane::open(std::uint64_t epoch) noexcept {
 void worker_lane::open(std::uint64_t epoch) noexcept {
   response_words& words = *response_.words;
   words.done.store(0, std::memory_order_relaxed);
+  words.newest.ticket.store(0, std::memory_order_relaxed);
   words.started.store(0, std::memory_order_relaxed);
   words.parked.store(0, std::memory_order_relaxed);
   response_.crash->kind.store(0, std::memory_order_relaxed);
-  started_ = done_ = 0;
+  started_ = done_ = starts_ = 0;
   cursor_ = 0;
   host_fences_ = static_cast<fences>(request_.words->fences.load(std::memory_order_relaxed));  // relaxed: as open_token
   fences_ = host_fences_ == fences::asymmetric ? register_for_heavy_fences() : fences::symmetric;
@@ -143,18 +163,57 @@ void worker_lane::open(std::uint64_t epoch) noexcept {
   wake_host(false);
 }
 
-bool worker_lane::start(unsigned slot, std::uint64_t now_ns) noexcept {
+taken_call worker_lane::take(unsigned slot, bool alone) noexcept {
+  express_payload& payload = express_payloads_[slot];
+  // Every post is started once: if all but one are, and the copy is of the last post, it is of this slot.
+  if (express_copy call; alone && read(request_.words->newest, starts_ + 1, call, payload)) {
+    return {.call_id = call.number,
+            .limit_ns = 0,
+            .grace_us = 0,
+            .task = call.shape.task,
+            .form = call.shape.form,
+            .flags = call.shape.flags,
+            .payload = payload.bytes.data(),
+            .length = call.shape.length};
+  }
+  const request_header& header = request_.headers[slot];
+  const bool in_arena = (header.flags & request_flags::in_arena) != 0;
+  // relaxed, both: published by `posted`
+  return {.call_id = header.call_id.load(std::memory_order_relaxed),
+          .limit_ns = header.limit_ns.load(std::memory_order_relaxed),
+          .grace_us = header.grace_us,
+          .task = header.task,
+          .form = header.form,
+          .flags = header.flags,
+          .payload = (in_arena ? request_.arena : header.payload) + header.offset,
+          .length = header.length};
+}
+
+bool worker_lane::start(unsigned slot, std::uint8_t flags, std::uint64_t now_ns) noexcept {
+  ++starts_;
   response_.headers[slot].started_at_ns.store(now_ns, std::memory_order_relaxed);
   started_ ^= bit(slot);
   response_.words->started.store(started_, std::memory_order_release);  // SYNC started: publishes the stamp
   light_fence(fences_);  // SYNC recall: against started in host_lane::recall
   const std::uint64_t recall = request_.words->recall.load(std::memory_order_relaxed);
-  return test(recall, slot) == ((request_.headers[slot].flags & request_flags::recall_base) != 0);
+  return test(recall, slot) == ((flags & request_flags::recall_base) != 0);
 }
 
-void worker_lane::finish(unsigned slot) noexcept {
+void worker_lane::finish(unsigned slot, bool alone) noexcept {
+  const response_header& header = response_.headers[slot];
+  if (alone && header.status == static_cast<std::uint8_t>(response_status::ok) && header.in_arena == 0 &&
+      header.length <= express::payload_bytes) {
+    write(response_.words->newest, header.call_id,
+          {.slot = static_cast<std::uint8_t>(slot),
+           .form = header.form,
+           .flags = 0,
+           .length = static_cast<std::uint8_t>(header.length),
+           .task = 0},
+          header.service_ns, header.payload + header.offset);
+  }
   done_ ^= bit(slot);
   response_.words->done.store(done_, std::memory_order_release);  // SYNC done: publishes header and payload
+  prefetch_to_write(&response_.headers[(slot + 1) & 63U]);        // the host has read what was there
 }
 
 void worker_lane::wake_host(bool fenced) noexcept {

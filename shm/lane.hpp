@@ -13,12 +13,14 @@
 //   free again the host has copied the result: t toggles  SYNC taken
 // recall and abort are toggled too: raised while the bit differs from the one that the request header carries.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 
 #include "shm/bits.hpp"
 #include "shm/doorbell.hpp"
+#include "shm/express.hpp"
 #include "shm/fence.hpp"
 #include "shm/layout.hpp"
 
@@ -46,6 +48,18 @@ struct response_view {
           reinterpret_cast<response_header*>(region + response_layout::headers),
           reinterpret_cast<crash_record*>(region + response_layout::crash), region + response_layout::arena};
 }
+
+/// What a worker needs of a call in order to run it, wherever it was read.
+struct taken_call {
+  std::uint64_t call_id;
+  std::uint64_t limit_ns;
+  std::uint32_t grace_us;
+  std::uint16_t task;
+  std::uint8_t form;
+  std::uint8_t flags;
+  const std::byte* payload;  ///< until the call is answered
+  std::uint64_t length;
+};
 
 /// The host's side of one lane. Its words are mirrored privately: what is in flight is never read back.
 /// Thread-safety: claim .. publish, settle, free, recall and raise_abort under the lane's lock; finished() by the
@@ -89,6 +103,15 @@ class host_lane {
            (posted ^ response_.words->done.load(std::memory_order_relaxed));
   }
   [[nodiscard]] const response_header& response(unsigned slot) const noexcept { return response_.headers[slot]; }
+  /// The slot's answer, where it is the newest and small: then its header need not be read. HOSTILE, as the header is.
+  [[nodiscard]] bool newest_answer(unsigned slot, std::uint64_t call_id, express_copy& answer,
+                                   express_payload& payload) const noexcept {
+    return read(response_.words->newest, call_id, answer, payload) && answer.shape.slot == slot;
+  }
+  /// The caller will read these answers.
+  void fetch(std::uint64_t finished) const noexcept {
+    for_each_from(finished, head_, [&](unsigned slot) { __builtin_prefetch(&response_.headers[slot]); });
+  }
   [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
   /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
   void settle(unsigned slot) noexcept {
@@ -160,6 +183,7 @@ class host_lane {
     return in_flight & ~(posted ^ toggled.load(std::memory_order_acquire));
   }
   [[nodiscard]] std::optional<unsigned> claim_passing_over(std::uint64_t busy) noexcept;
+  void publish_express(unsigned slot) noexcept;
   // Toggles the slot's bit unless it differs from `base_flag` of the slot's header already.
   void raise(word64& shared, std::uint64_t& mirror, unsigned slot, std::uint8_t base_flag) noexcept;
 
@@ -168,8 +192,9 @@ class host_lane {
   fences fences_;
   // All private. in_flight_: posted and not settled; acquire/release within this process hands over the call records.
   word64 in_flight_{0};
-  word64 posted_{0};  // mirror of request_words::posted: written under the lane's lock, read by the collector
-  word64 busy_{0};    // claimed and not freed: written under the lane's lock
+  word64 posted_{0};         // mirror of request_words::posted: written under the lane's lock, read by the collector
+  word64 busy_{0};           // claimed and not freed: written under the lane's lock
+  std::uint64_t posts_ = 0;  // of this epoch
   std::uint64_t taken_ = 0;
   std::uint64_t recall_ = 0;
   std::uint64_t abort_ = 0;
@@ -202,14 +227,23 @@ class worker_lane {
   }
   [[nodiscard]] const request_header& request(unsigned slot) const noexcept { return request_.headers[slot]; }
   [[nodiscard]] const std::byte* request_arena() const noexcept { return request_.arena; }
+  /// What was posted in a slot that next() gave. `alone`: nothing else was pending.
+  [[nodiscard]] taken_call take(unsigned slot, bool alone) noexcept;
+  /// The caller will take this slot next.
+  void fetch(unsigned slot) const noexcept { __builtin_prefetch(&request_.headers[slot]); }
+  [[nodiscard]] unsigned following(std::uint64_t pending) const noexcept { return first_from(pending, cursor_); }
 
   /// Stamps and toggles `started`, then looks at `recall`: false, it was recalled and must not run: finish it as
-  /// skipped.
-  [[nodiscard]] bool start(unsigned slot, std::uint64_t now_ns) noexcept;
+  /// skipped. `flags`: of the call that was taken.
+  [[nodiscard]] bool start(unsigned slot, std::uint8_t flags, std::uint64_t now_ns) noexcept;
+  /// The same where only its header was looked at.
+  [[nodiscard]] bool start(unsigned slot, std::uint64_t now_ns) noexcept {
+    return start(slot, request_.headers[slot].flags, now_ns);
+  }
   [[nodiscard]] response_header& response(unsigned slot) noexcept { return response_.headers[slot]; }
   [[nodiscard]] std::byte* response_arena() noexcept { return response_.arena; }
-  /// Toggles `done`: header and payload are complete. SYNC done
-  void finish(unsigned slot) noexcept;
+  /// Toggles `done`: header and payload are complete. SYNC done. `alone`: the host is likely to wait for just this one.
+  void finish(unsigned slot, bool alone = false) noexcept;
   /// Rings the host where it sleeps. Fences first, unless `fenced`: start() of the next call has just done so.
   void wake_host(bool fenced) noexcept;
 
@@ -247,7 +281,9 @@ class worker_lane {
   fences host_fences_ = fences::symmetric;  // of the host
   std::uint64_t started_ = 0;
   std::uint64_t done_ = 0;
+  std::uint64_t starts_ = 0;  // of this epoch
   unsigned cursor_ = 0;
+  std::array<express_payload, slots_per_lane> express_payloads_;  // by slot
 };
 
 }  // namespace selvage::shm

@@ -163,14 +163,52 @@ struct alignas(2 * line_bytes) request_header {
   std::byte payload[inline_payload_bytes];
 };
 
+/// A copy of a small call, or of a small answer, in the line of the word that publishes it: a side that spins on that
+/// word has it without fetching the slot's header, which is a second cache miss. Written only where the other side is
+/// likely to spin. A sequence lock: `ticket` is 0 while the rest is written, and nobody waits: whoever reads a torn
+/// copy, or an old one, goes by the header, which is always complete.
+struct express {
+  static constexpr std::size_t payload_words = 4, payload_bytes = 8 * payload_words;
+  word64 ticket;  ///< SYNC express: which one this is: requests, host_lane's count of posts; answers, the call's id
+  word64 shape;   ///< express_shape
+  word64 number;  ///< requests, the call's id; answers, service_ns
+  word64 payload[payload_words];
+};
+
+/// express::shape
+///   bits 0-5    slot
+///   bits 8-15   form    detail::payload_form
+///   bits 16-23  flags   requests, request_flags; answers, 0
+///   bits 24-31  length  of the payload, bytes
+///   bits 32-47  task    requests only
+struct express_shape {
+  std::uint8_t slot;
+  std::uint8_t form;
+  std::uint8_t flags;
+  std::uint8_t length;
+  std::uint16_t task;
+
+  [[nodiscard]] constexpr std::uint64_t packed() const noexcept {
+    return std::uint64_t{slot} | std::uint64_t{form} << 8U | std::uint64_t{flags} << 16U |
+           std::uint64_t{length} << 24U | std::uint64_t{task} << 32U;
+  }
+  [[nodiscard]] static constexpr express_shape of(std::uint64_t packed) noexcept {
+    return {static_cast<std::uint8_t>(packed), static_cast<std::uint8_t>(packed >> 8U),
+            static_cast<std::uint8_t>(packed >> 16U), static_cast<std::uint8_t>(packed >> 24U),
+            static_cast<std::uint16_t>(packed >> 32U)};
+  }
+};
+
 struct request_words {
   alignas(line_bytes) word64 posted;  ///< SYNC posted: toggled; publishes the slot header and payload to the worker
-  alignas(line_bytes) word64 taken;   ///< SYNC taken: toggled; the result was copied, its bytes are the worker's again
-  alignas(line_bytes) word64 recall;  ///< toggled; see request_flags. Dekker with `started`
-  word64 abort;                       ///< toggled; see request_flags
-  word64 open_epoch;                  ///< SYNC open_epoch: the worker of this epoch may touch the response region
-  word64 open_token;                  ///< a random number, new with each open_epoch: what `ready_token` must echo
-  word64 accepted_epoch;              ///< the host has seen this epoch ready: its death is not a failed start
+  express newest;                     ///< of the call just posted, where the lane had none in flight
+  alignas(2 *
+          line_bytes) word64 taken;  ///< SYNC taken: toggled; the result was copied, its bytes are the worker's again
+  alignas(2 * line_bytes) word64 recall;  ///< toggled; see request_flags. Dekker with `started`
+  word64 abort;                           ///< toggled; see request_flags
+  word64 open_epoch;                      ///< SYNC open_epoch: the worker of this epoch may touch the response region
+  word64 open_token;                      ///< a random number, new with each open_epoch: what `ready_token` must echo
+  word64 accepted_epoch;                  ///< the host has seen this epoch ready: its death is not a failed start
   word64 retire_request;  ///< the host asks the supervisor to retire the worker of this epoch (call count reached)
   word32 parked;          ///< shm::parked: the host's collector sleeps on response_words::doorbell
   word32 doorbell;        ///< counts up; the worker sleeps on it
@@ -204,9 +242,10 @@ struct alignas(2 * line_bytes) response_header {
 };
 
 struct response_words {
-  alignas(line_bytes) word64 done;     ///< SYNC done: toggled; publishes the response header and payload to the host
-  alignas(line_bytes) word64 started;  ///< SYNC started: toggled before the task runs
-  alignas(line_bytes) word64 ready_epoch;  ///< SYNC ready: initialised, sealed, its words zeroed
+  alignas(line_bytes) word64 done;  ///< SYNC done: toggled; publishes the response header and payload to the host
+  express newest;                   ///< of the call just answered, where the worker had no other
+  alignas(2 * line_bytes) word64 started;      ///< SYNC started: toggled before the task runs
+  alignas(2 * line_bytes) word64 ready_epoch;  ///< SYNC ready: initialised, sealed, its words zeroed
   /// Echoes open_token: no worker knows that of its successor, so none can leave a forged ready_epoch behind.
   word64 ready_token;
   word32 parked;    ///< shm::parked: the worker sleeps; ring request_words::doorbell or its eventfd
@@ -251,10 +290,12 @@ static_assert(sizeof(crash_record) <= page_bytes);
 static_assert(sizeof(verdict) <= page_bytes && sizeof(supervisor_words) <= page_bytes);
 static_assert(sizeof(supervisor_lane) == 3 * page_bytes);
 static_assert(request_layout::arena % page_bytes == 0 && response_layout::arena % page_bytes == 0);
-static_assert(offsetof(request_words, posted) == 0 && offsetof(request_words, taken) == 64);
-static_assert(offsetof(request_words, recall) == 128 && offsetof(request_words, kill_at_ns) == 192);
-static_assert(offsetof(response_words, done) == 0 && offsetof(response_words, started) == 64);
-static_assert(offsetof(response_words, ready_epoch) == 128);
+static_assert(sizeof(express) + sizeof(word64) == line_bytes, "in one line with the word that publishes it");
+static_assert(offsetof(request_words, newest) == 8 && offsetof(response_words, newest) == 8);
+static_assert(offsetof(request_words, posted) == 0 && offsetof(request_words, taken) == 128);
+static_assert(offsetof(request_words, recall) == 256 && offsetof(request_words, kill_at_ns) == 320);
+static_assert(offsetof(response_words, done) == 0 && offsetof(response_words, started) == 128);
+static_assert(offsetof(response_words, ready_epoch) == 256);
 static_assert(sizeof(host_control) <= page_bytes && sizeof(supervisor_control) <= page_bytes);
 static_assert(std::is_standard_layout_v<request_header> && std::is_standard_layout_v<response_header>);
 static_assert(std::is_standard_layout_v<request_words> && std::is_standard_layout_v<response_words>);
@@ -267,7 +308,8 @@ inline constexpr std::uint64_t format_word = [] {
   for (const std::uint64_t size :
        {sizeof(segment_header), sizeof(host_control), sizeof(supervisor_control), sizeof(supervisor_lane),
         sizeof(verdict), sizeof(request_words), sizeof(request_header), sizeof(response_words), sizeof(response_header),
-        sizeof(crash_record), inline_payload_bytes, stderr_tail_bytes, request_layout::arena, response_layout::arena}) {
+        sizeof(crash_record), sizeof(express), inline_payload_bytes, stderr_tail_bytes, request_layout::arena,
+        response_layout::arena}) {
     hash = (hash ^ size) * 0x100000001b3ULL;
   }
   return hash;

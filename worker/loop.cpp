@@ -50,37 +50,39 @@ void loop::serve() {
 }
 
 void loop::serve_batch(std::uint64_t pending) {
+  bool alone = std::has_single_bit(pending);
   if (now_ns_ == 0) now_ns_ = base::now_ns();
   do {
     const unsigned slot = lane_.next(pending);
     pending &= ~shm::bit(slot);
+    if (pending != 0) lane_.fetch(lane_.following(pending));
+    const shm::taken_call call = lane_.take(slot, alone);
     const std::uint64_t started_ns = now_ns_;
-    const bool wanted = lane_.start(slot, started_ns);
+    const bool wanted = lane_.start(slot, call.flags, started_ns);
     if (unannounced_) lane_.wake_host(true);
     unannounced_ = false;
     results_.begin(slot);
-    // relaxed: published by `posted`
-    lane_.response(slot).call_id = lane_.request(slot).call_id.load(std::memory_order_relaxed);
+    lane_.response(slot).call_id = call.call_id;
     if (!wanted) {
       results_.write_status(slot, shm::response_status::skipped);
-    } else if (!run(slot)) {
+    } else if (!run(slot, call)) {
       now_ns_ = base::now_ns();
       continue;
     }
-    close(slot, started_ns);
+    alone = pending == 0;
+    close(slot, started_ns, alone);
     unannounced_ = true;
   } while (pending != 0 && !retiring() && !spent());
 }
 
 // Runs the call that was started at now_ns_. Returns: true when it is answered and is to be closed; false for a
 // coroutine, whose reply closes it.
-bool loop::run(unsigned slot) {
-  const shm::request_header& request = lane_.request(slot);
-  crash_recorder::running(lane_.response(slot).call_id);
-  call_->begin(slot, request, now_ns_);
+bool loop::run(unsigned slot, const shm::taken_call& call) {
+  crash_recorder::running(call.call_id);
+  call_->begin(slot, call, now_ns_);
   try {
-    if (request.task >= tasks_.size()) throw std::out_of_range("no such task in this worker");
-    const detail::task_entry& task = tasks_[request.task];
+    if (call.task >= tasks_.size()) throw std::out_of_range("no such task in this worker");
+    const detail::task_entry& task = tasks_[call.task];
     task.run(task.closure, *call_);
     if (!call_->answered()) throw std::logic_error("the task's thunk returned without an answer");
   } catch (const abi::__forced_unwind&) {
@@ -92,10 +94,10 @@ bool loop::run(unsigned slot) {
 }
 
 // The answer is written: says so.
-void loop::close(unsigned slot, std::uint64_t started_ns) noexcept {
+void loop::close(unsigned slot, std::uint64_t started_ns, bool alone) noexcept {
   now_ns_ = base::now_ns();
   lane_.response(slot).service_ns = now_ns_ - started_ns;
-  lane_.finish(slot);
+  lane_.finish(slot, alone);
 }
 
 // At any time: the next call's start has nothing to do with it.

@@ -37,8 +37,8 @@ class loop {
   class deferred_reply;
 
   void serve_batch(std::uint64_t pending);
-  [[nodiscard]] bool run(unsigned slot);
-  void close(unsigned slot, std::uint64_t started_ns) noexcept;
+  [[nodiscard]] bool run(unsigned slot, const shm::taken_call& call);
+  void close(unsigned slot, std::uint64_t started_ns, bool alone) noexcept;
   void close_deferred(unsigned slot, std::uint64_t started_ns) noexcept;
   void announce() noexcept;
 

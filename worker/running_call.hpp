@@ -40,19 +40,16 @@ class loop::running_call final : public detail::call_context, public detail::rep
   explicit running_call(class loop& owner) noexcept : owner_(owner) {}
   virtual ~running_call() = default;
 
-  void begin(unsigned slot, const shm::request_header& request, std::uint64_t started_ns) noexcept {
+  void begin(unsigned slot, const shm::taken_call& call, std::uint64_t started_ns) noexcept {
     slot_ = slot;
     started_ns_ = started_ns;
     answered_ = false;
     deferred_to_ = nullptr;
-    const bool in_arena = (request.flags & shm::request_flags::in_arena) != 0;
-    arguments = {static_cast<detail::payload_form>(request.form),
-                 {(in_arena ? owner_.lane_.request_arena() : request.payload) + request.offset,
-                  static_cast<std::size_t>(request.length)}};
+    arguments = {static_cast<detail::payload_form>(call.form), {call.payload, static_cast<std::size_t>(call.length)}};
     abort = abort_signal({.word = &owner_.words_.abort,
                           .mask = shm::bit(slot),
-                          .base = (request.flags & shm::request_flags::abort_base) != 0 ? shm::bit(slot) : 0,
-                          .soft_limit_ns = soft_limit(request),
+                          .base = (call.flags & shm::request_flags::abort_base) != 0 ? shm::bit(slot) : 0,
+                          .soft_limit_ns = soft_limit(call),
                           .doorbell = &owner_.words_.doorbell});
   }
 
@@ -91,11 +88,10 @@ class loop::running_call final : public detail::call_context, public detail::rep
 
  private:
   // The hard limit has the grace in it: the signal is raised that long before.
-  [[nodiscard]] std::uint64_t soft_limit(const shm::request_header& request) const noexcept {
-    const std::uint64_t limit = request.limit_ns.load(std::memory_order_relaxed);  // relaxed: published by `posted`
-    if (limit == 0 || request.grace_us == 0) return base::never_ns;
-    const std::uint64_t grace = std::uint64_t{request.grace_us} * 1'000;
-    return base::saturating_add(started_ns_, limit - std::min(grace, limit));
+  [[nodiscard]] std::uint64_t soft_limit(const shm::taken_call& call) const noexcept {
+    if (call.limit_ns == 0 || call.grace_us == 0) return base::never_ns;
+    const std::uint64_t grace = std::uint64_t{call.grace_us} * 1'000;
+    return base::saturating_add(started_ns_, call.limit_ns - std::min(grace, call.limit_ns));
   }
 
   class loop& owner_;
