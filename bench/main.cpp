@@ -27,6 +27,7 @@ suite make_suite(const settings& as) {
   add_bulk(benchmarks);
   add_lifecycle(benchmarks);
   add_idle(benchmarks);
+  add_break_even(benchmarks);
   return benchmarks;
 }
 

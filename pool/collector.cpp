@@ -48,9 +48,9 @@ bool pool_core::collect_pass() {
   }
   if (!queue_.empty()) pump_queue(held);
   if (rebalance(held)) progress = true;
-  const std::vector<host::call_ptr> buried = std::move(graveyard_);
-  graveyard_.clear();
+  buried_.swap(graveyard_);
   held.unlock();  // the values in there may be large, or do anything in their destructors
+  buried_.clear();
   return progress;
 }
 

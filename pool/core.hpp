@@ -265,6 +265,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // The collector's.
   std::atomic<std::uint32_t> seat_{0};
+  std::vector<host::call_ptr> buried_;     ///< the graveyard of the last pass: kept for its memory
   std::atomic<bool> closer_waits_{false};  ///< shutdown wants the seat
   std::atomic<std::uint32_t> waiting_threads_{0};
   std::atomic<std::uint32_t> collector_parked_{0};
