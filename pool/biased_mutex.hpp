@@ -2,8 +2,8 @@
 // The pool's lock: a mutex that costs nothing but two stores and two loads for as long as one thread alone takes it.
 //
 // Most pools are used by one thread. For it a mutex costs two locked instructions a turn, and each of them waits until
-// the stores before it have reached the other core's cache: with calls in flight that is dearer than everything else that
-// a call does. So the mutex is biased: a thread that has taken it many times in a row owns it, and enters by a plain
+// the stores before it have reached the other core's cache: with calls in flight that is dearer than all else that a
+// call does. So the mutex is biased: a thread that has taken it many times in a row owns it, and enters by a plain
 // store and a look. A second thread takes the bias away first, with a heavy fence in place of the owner's.
 //
 // Called by: pool_core, as its one lock. Never: biased where the process could not register for heavy fences.

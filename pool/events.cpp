@@ -1,4 +1,4 @@
-// What the trace hook is told. Called by: every part of the pool, under its lock, and only where there is a hook. Never:
+// What the trace hook is told. Called by: every part of the pool, under its lock, only where there is a hook. Never:
 // decides anything.
 
 #include <algorithm>

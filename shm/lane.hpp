@@ -123,8 +123,8 @@ class host_lane {
   // -- taking back
 
   /// Raises recall, and says what is known then: true, the worker will not run it, whatever it does next; false, it has
-  /// started it, or may have, and the answer will tell whether it ran. Raising it again changes nothing. Requires: a call that the
-  /// caller has not freed; the collector may settle it meanwhile.
+  /// started it, or may have, and the answer will tell whether it ran. Raising it again changes nothing. Requires: a
+  /// call that the caller has not freed; the collector may settle it meanwhile.
   bool recall(unsigned slot) noexcept;
   /// Slots in flight that the worker has started (its word: a hint). SYNC started: acquires the start stamps.
   [[nodiscard]] std::uint64_t started() const noexcept { return answered(response_.words->started); }

@@ -1,7 +1,7 @@
 #pragma once
 // Takes calls from the lane, runs them, answers. The hot path of every worker.
 //
-// For each call: stamp, toggle `started`, fence, look at `recall`; run the thunk; toggle `done`. The fence is a light one
+// For each call: stamp, toggle `started`, fence, look at `recall`; run the thunk; toggle `done`. The fence is light
 // where the host's are heavy (ADR 7). That of the next call's start also stands between this call's `done` and the look
 // at the host's parked word, so a busy worker fences once a call; and the clock reading at a call's end is the next
 // one's start.

@@ -77,7 +77,7 @@ struct restart_options {
   unsigned budget = 5;                                              ///< such deaths in a row, of one lane
   std::chrono::nanoseconds backoff{std::chrono::milliseconds(10)};  ///< before the second try; doubles
   std::chrono::nanoseconds backoff_limit{std::chrono::seconds(1)};
-  /// From fork to ready. A replacement that nobody has called for yet is not timed: its time counts from the moment when
+  /// From fork to ready. A replacement that nobody has called for yet is not timed: its time counts from when
   /// the program uses the pool again.
   std::chrono::nanoseconds start_timeout{std::chrono::seconds(30)};
 };

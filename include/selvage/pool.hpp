@@ -35,7 +35,7 @@ class pool {
  public:
   /// Starts the supervisor and the workers. Blocks until every worker is ready or cannot be had.
   /// Errors (thrown as selvage::error): invalid_options names the field; worker_start_failed when the workers
-  /// of every lane die before they are ready oftener than the restart budget allows (a pool of those that could be had is
+  /// of every lane die before they are ready oftener than the restart budget allows (a pool of those that can be had is
   /// a pool: stats() and the hook say which lanes failed); payload_exhausted when /dev/shm has no room; too_many_tasks
   /// over 65,536.
   /// Cost: a fork of this process and one of the supervisor for each worker.
@@ -53,7 +53,7 @@ class pool {
   /// awaited
   /// first, without blocking, and if it fails the call fails with its error and the task does not run.
   /// Blocks: while every worker has enough to do and the queue is full. Errors: in the future. Throws only what an
-  /// in_place fill throws, and std::invalid_argument or std::bad_alloc where the arguments cannot be encoded; where they
+  /// in_place fill throws, and std::invalid_argument or std::bad_alloc where arguments cannot be encoded; where they
   /// wait for a future, that is in the future as well.
   /// Cost: about 100 ns and one allocation for small arguments; one copy for large ones.
   template <class F, class... A>
@@ -98,8 +98,8 @@ class pool {
   /// async_call(task, arguments..., token): the call as an Asio operation with the signature
   /// void(std::exception_ptr, T), or
   /// void(std::exception_ptr) for a task without a result. Defined in <selvage/asio.hpp>. Never blocks: where call
-  /// would, it waits in line, and each operation that does keeps its arguments in this process. The handler runs through
-  /// its executor, never inside of this function. Cancelling the operation aborts the call. The pool must not be moved or
+  /// would, it waits in line, and each operation that does keeps its arguments in this process. The handler runs by
+  /// its executor, never inside this function. Cancelling the operation aborts the call. The pool must not be moved or
   /// destroyed before a lazy token (deferred, use_awaitable) has been started.
   template <class F, class... ArgumentsThenToken>
   auto async_call(const task<F>& task, ArgumentsThenToken&&... arguments_then_token);

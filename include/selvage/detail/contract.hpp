@@ -1,6 +1,6 @@
 #pragma once
-// Assertions that stay on: what only a mistake in the program can break ends the program, with one line that says which.
-// Called by: public headers, where undefined behaviour would follow. Never: used for what a caller could not have known.
+// Assertions that stay on: what only a mistake in the program can break ends the program, and one line says which.
+// Called by: public headers, where undefined behaviour would follow. Never: for what a caller could not have known.
 
 namespace selvage::detail {
 

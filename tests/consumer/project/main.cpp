@@ -1,5 +1,5 @@
-// A user's program: all it knows is <selvage/...> and a target or a .pc file. It uses what needs more than a header: a pool
-// of either kind, a plain struct (Boost.PFR), and an error out of a crash. Built by tests/consumer in three ways.
+// A user's program: all it knows is <selvage/...> and a target or a .pc file. It uses what takes more than a header: a
+// pool of either kind, a plain struct (Boost.PFR), and an error out of a crash. Built by tests/consumer in three ways.
 
 #include <selvage/selvage.hpp>
 
