@@ -207,8 +207,9 @@ TEST(lane_express, shapes_survive_packing) {
   }
 }
 
-// One writer never stops; whatever is read whole is of one piece.
+// One writer hardly ever stops; whatever is read whole is of one piece.
 TEST(lane_express, a_copy_that_is_torn_is_never_taken) {
+  constexpr unsigned wanted = 2'000;
   express line{};
   std::atomic<bool> stop{false};
   std::jthread writer([&] {
@@ -217,10 +218,10 @@ TEST(lane_express, a_copy_that_is_torn_is_never_taken) {
       words.fill(ticket);
       write(line, ticket, {.slot = 1, .form = 1, .flags = 0, .length = express::payload_bytes, .task = 2}, ticket,
             reinterpret_cast<const std::byte*>(words.data()));
+      if (ticket % 16 == 0) std::this_thread::yield();  // leaves a whole one for a while
     }
   });
-  unsigned whole = 0;
-  for (int look = 0; look < 2'000'000 && whole < 10'000; ++look) {
+  for (unsigned whole = 0; whole < wanted;) {
     const std::uint64_t ticket = line.ticket.load(std::memory_order_relaxed);
     express_copy copy;
     express_payload payload;
@@ -228,11 +229,11 @@ TEST(lane_express, a_copy_that_is_torn_is_never_taken) {
     ++whole;
     std::array<std::uint64_t, express::payload_words> words;
     std::memcpy(words.data(), payload.bytes.data(), sizeof words);
-    ASSERT_EQ(copy.number, ticket);
-    for (const std::uint64_t word : words) ASSERT_EQ(word, ticket);
+    EXPECT_EQ(copy.number, ticket);
+    for (const std::uint64_t word : words) EXPECT_EQ(word, ticket);
+    if (whole % 100 == 0) std::this_thread::yield();
   }
   stop = true;
-  EXPECT_GT(whole, 0U);
 }
 
 }  // namespace
