@@ -28,7 +28,7 @@ TEST_F(pool_start, of_fewer_workers_than_were_asked_for_is_told) {
   EXPECT_EQ(std::count_if(stats.lanes.begin(), stats.lanes.end(), [](const auto& lane) { return lane.failed; }), 2);
   EXPECT_EQ(stats.restarts.failed_starts, 4U) << "two tries for each of two lanes";
   EXPECT_GE(told, 2U);
-  expect_usable(pool);
+  expect_usable(pool, 2);
 }
 
 TEST_F(pool_start, of_no_worker_at_all_is_an_error) {
@@ -57,7 +57,7 @@ TEST_F(pool_start, that_fails_later_leaves_the_other_workers_and_is_told) {
     EXPECT_EQ(pool.call(add, 1, 2).get(), 3);
     return pool.stats().lanes[0].failed;
   }));
-  expect_usable(pool);
+  expect_usable(pool, 1);
   const pool_stats stats = pool.stats();
   EXPECT_FALSE(stats.lanes[0].ready);
   EXPECT_FALSE(stats.lanes[1].failed);
