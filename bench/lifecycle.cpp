@@ -20,7 +20,7 @@ std::vector<double> in_us(std::vector<double> ns) {
 sides open_crash_recovery(const settings& as) {
   const auto add = add_task();
   const auto crash = task("crash", [] {
-    int* volatile nowhere = nullptr;
+    volatile int* volatile nowhere = nullptr;  // volatile, twice: the store stays, and to where is not seen
     *nowhere = 1;
   });
   auto shared = std::make_shared<pool>(with_workers(1, as), add, crash);

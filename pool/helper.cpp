@@ -68,6 +68,7 @@ void pool_core::helper_loop() {
   ::pthread_setname_np(::pthread_self(), helper_thread_name);
   unsigned in_vain = 0;
   bool collected = false;
+  bool handed_on = false;  // to a thread that may not have come yet: without a wait we would take the seat back from it
   lock_type held(lock_);
   while (true) {
     helper_waiter_.word.store(
@@ -87,8 +88,10 @@ void pool_core::helper_loop() {
     helper_does_ = duty == helper_duty::none && in_vain++ < watches_in_vain ? helper_duty::watch : duty;
     const helper_duty does = helper_does_;
     // Whoever queued a call is likely to wait for it, and collects then. Nobody does that for a callback.
-    const bool stand_by = does == helper_duty::collect && !collected && callbacks_pending_ == 0 && waiting_.empty();
+    const bool in_good_hands = handed_on || (!collected && callbacks_pending_ == 0 && waiting_.empty());
+    const bool stand_by = does == helper_duty::collect && in_good_hands;
     collected = does == helper_duty::collect;
+    handed_on = false;
     held.unlock();
     if (stand_by) {
       shm::wait_on(helper_waiter_.word, 0, base::now_ns() + stand_by_ns);
@@ -122,6 +125,8 @@ void pool_core::helper_loop() {
         if (take_seat()) {
           collect_until(relieved, base::never_ns);
           leave_seat();
+          const lock_type look(lock_);
+          handed_on = others_wait();
         } else if (collector_parked_.load(std::memory_order_relaxed) != 0) {  // relaxed: a guess
           // A collector that sleeps is not in a hurry: it may as well wake us when it leaves.
           sleep_beside_collector(helper_waiter_, nullptr, idle, base::never_ns);
