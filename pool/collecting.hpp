@@ -15,8 +15,6 @@ inline constexpr unsigned fruitless_wakes_borne = 16;
 inline constexpr std::uint64_t look_interval_ns = 1'000'000;
 inline constexpr unsigned looks_between_clocks = 16;
 inline constexpr std::uint64_t shortest_spin_ns = 1'000;
-inline constexpr std::uint64_t soon_ns = 200'000;
-inline constexpr unsigned parks_before_trial = 8;
 
 // Requires: the seat. Returns when done() or at until_ns, but not before a first pass. `done` is asked after every pass
 // that changed something.
@@ -45,8 +43,7 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
     if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
     park(until_ns, seen);
     const std::uint64_t woken = base::now_ns();
-    // As worker/idle.hpp: spins too short to meet what comes soon after parking are no reason to go on parking.
-    if (woken - now < soon_ns && ++soon_parks_ % parks_before_trial == 0) spin_ns_ = spin_limit_ns_;
+    if (spin_trial_.is_due_after(woken - now)) spin_ns_ = spin_limit_ns_;
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && woken < std::min(until_ns, look_again_ns_))
       ++fruitless_wakes_;

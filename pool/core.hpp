@@ -46,6 +46,7 @@
 #include "pool/lane_port.hpp"
 #include "pool/task_index.hpp"
 #include "shm/segment.hpp"
+#include "shm/spin_trial.hpp"
 
 namespace selvage::detail {
 
@@ -276,7 +277,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   const std::uint64_t spin_limit_ns_;
   std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;
-  unsigned soon_parks_ = 0;
+  shm::spin_trial spin_trial_;
   std::uint64_t look_again_ns_ = base::never_ns;
 
   // The helper thread's, under lock_ but for the word of its waiter.

@@ -115,10 +115,9 @@ void take_name(const std::string& pool, unsigned lane) {
 }
 
 // The supervisor writes it down when its fork returns, which may be a moment after ours: whoever sees this worker ready
-// is to find it. Returns: true.
-bool wait_for_own_number(const shm::supervisor_words& orders) {
+// is to find it.
+void wait_for_own_number(const shm::supervisor_words& orders) {
   while (orders.pid.load(std::memory_order_acquire) == 0) ::sched_yield();  // SYNC pid
-  return true;
 }
 
 // Returns: false where the worker is to retire before its turn. Not through `parked`: until then the response
@@ -127,7 +126,10 @@ bool wait_until_open(const booted& self, std::uint64_t epoch) {
   for (;;) {
     const shm::watched_word bell = self.lane.doorbell();
     const std::uint64_t open = self.lane.open_epoch();
-    if (open == epoch) return wait_for_own_number(*self.window.orders);
+    if (open == epoch) {
+      wait_for_own_number(*self.window.orders);
+      return true;
+    }
     if (open > epoch) return false;  // it comes too late
     if (self.window.orders->retire.load(std::memory_order_relaxed) == epoch)
       return false;  // relaxed: no data goes with it

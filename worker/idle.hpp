@@ -1,8 +1,7 @@
 #pragma once
 // How long a worker spins before it parks: as long as spinning pays. The budget halves whenever a spin ended in
-// parking, and grows back whenever work came in a spin. Two sides that both park answer each other so late that short
-// spins never meet, though long ones would: so where work keeps coming soon after parking, every few times the whole
-// budget is tried.
+// parking, and grows back whenever work came in a spin; where work keeps coming soon after parking, the whole budget is
+// tried every few times (shm/spin_trial.hpp).
 //
 // Called by: worker/loop.cpp and worker/result_writer.cpp. Never: parks (the caller knows on what), or keeps a core
 // from a process that could use it: it yields all along.
@@ -16,6 +15,7 @@
 
 #include "base/clock.hpp"
 #include "shm/doorbell.hpp"
+#include "shm/spin_trial.hpp"
 
 namespace selvage::worker {
 
@@ -51,22 +51,20 @@ class spinner {
 
   /// The caller was parked for so long before there was work.
   void was_parked(std::uint64_t ns) noexcept {
-    if (ns < soon_ns && ++soon_ % parks_before_trial == 0) budget_ns_ = most_ns_;
+    if (trial_.is_due_after(ns)) budget_ns_ = most_ns_;
   }
 
  private:
   static constexpr unsigned looks_per_round = 32;
   static constexpr unsigned rounds_per_yield = 2;
   static constexpr std::uint64_t least_ns = 1'000;
-  static constexpr std::uint64_t soon_ns = 200'000;  // two wake-ups, with processors that had halted
-  static constexpr unsigned parks_before_trial = 8;
 
   void grow() noexcept { budget_ns_ = std::min(most_ns_, std::max(2 * budget_ns_, least_ns)); }
   void shrink() noexcept { budget_ns_ = budget_ns_ / 2 < least_ns ? 0 : budget_ns_ / 2; }
 
   std::uint64_t most_ns_;
   std::uint64_t budget_ns_;
-  unsigned soon_ = 0;
+  shm::spin_trial trial_;
 };
 
 }  // namespace selvage::worker

@@ -25,6 +25,10 @@ bool same(const ending& one, const ending& other) {
          one.error().details().message == other.error().details().message;
 }
 
+bool is_right(const item& what, const ending& how, const ending& here) {
+  return what.kind == mischief::none ? same(how, here) : failed_rightly(what.kind, how);
+}
+
 void print_run(const char* name, const run& all) {
   std::size_t succeeded = 0;
   unpacked sum;
@@ -52,7 +56,7 @@ void print_failures(const std::vector<item>& items, const pool_run& pool, const 
   for (std::size_t i = 0; i < items.size(); ++i) {
     const ending& how = pool.endings[i];
     const bool hostile = items[i].kind != mischief::none;
-    const bool right = hostile ? failed_rightly(items[i].kind, how) : same(how, here.endings[i]);
+    const bool right = is_right(items[i], how, here.endings[i]);
     if (how) {
       if (!right) std::printf("  %-26s %ssucceeded%s: wrong\n", items[i].path.c_str(), paint.bad, paint.none);
     } else if (!right) {
@@ -71,8 +75,7 @@ void print_surprises(const char* name, const std::vector<item>& items, const run
                      const paint& paint) {
   for (std::size_t i = 0; i < items.size(); ++i) {
     const ending& how = judged.endings[i];
-    const bool hostile = items[i].kind != mischief::none;
-    if (hostile ? failed_rightly(items[i].kind, how) : same(how, here.endings[i])) continue;
+    if (is_right(items[i], how, here.endings[i])) continue;
     std::printf("wrong in %s:", name);
     if (how) {
       std::printf("  %-26s %ssucceeded%s\n", items[i].path.c_str(), paint.bad, paint.none);
@@ -104,11 +107,12 @@ void print_findings(const char* name, const findings& found, const paint& paint)
 findings judge(const std::vector<item>& items, const run& judged, const run& here) {
   findings found;
   for (std::size_t i = 0; i < items.size(); ++i) {
+    const bool right = is_right(items[i], judged.endings[i], here.endings[i]);
     if (items[i].kind != mischief::none) {
       ++found.hostile;
-      found.failed_rightly += failed_rightly(items[i].kind, judged.endings[i]) ? 1 : 0;
+      found.failed_rightly += right ? 1 : 0;
     } else {
-      ++(same(judged.endings[i], here.endings[i]) ? found.equal : found.different);
+      ++(right ? found.equal : found.different);
     }
   }
   return found;

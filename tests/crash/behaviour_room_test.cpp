@@ -28,13 +28,17 @@ class room_in_the_queue : public pool_survives {
   const gate gate_;
 };
 
+std::thread caller_that_is_stopped(pool& full, const std::stop_source& stop) {
+  return std::thread([&full, &stop] {
+    auto call = full.call_with({.stop = stop.get_token()}, add, 1, 2);
+    EXPECT_EQ(code_of(call.result()), errc::aborted);
+  });
+}
+
 TEST_F(room_in_the_queue, a_stop_request_ends_the_wait_for_room) {
   full_pool full(*this, gate_, {.workers = 1, .queue = 2, .depth = {.maximum = 1}});
   std::stop_source stop;
-  std::thread caller([&] {
-    auto call = full.pool.call_with({.stop = stop.get_token()}, add, 1, 2);
-    EXPECT_EQ(code_of(call.result()), errc::aborted);
-  });
+  std::thread caller = caller_that_is_stopped(full.pool, stop);
   ::usleep(10'000);
   stop.request_stop();
   caller.join();  // while the worker is held up
@@ -48,10 +52,7 @@ TEST_F(room_in_the_queue, a_stop_request_ends_the_wait_for_room_beside_a_collect
   std::thread collector([&] { full.busy.get(); });
   ::usleep(10'000);
   std::stop_source stop;
-  std::thread caller([&] {
-    auto call = full.pool.call_with({.stop = stop.get_token()}, add, 1, 2);
-    EXPECT_EQ(code_of(call.result()), errc::aborted);
-  });
+  std::thread caller = caller_that_is_stopped(full.pool, stop);
   ::usleep(10'000);
   stop.request_stop();
   caller.join();
