@@ -226,7 +226,6 @@ class worker_lane {
     return slot;
   }
   [[nodiscard]] const request_header& request(unsigned slot) const noexcept { return request_.headers[slot]; }
-  [[nodiscard]] const std::byte* request_arena() const noexcept { return request_.arena; }
   /// What was posted in a slot that next() gave. `alone`: nothing else was pending.
   [[nodiscard]] taken_call take(unsigned slot, bool alone) noexcept;
   /// The caller will take this slot next.

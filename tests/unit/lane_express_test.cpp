@@ -42,7 +42,7 @@ unsigned post(lane_pair& lane, const call& what = {}) {
 
 // What the worker takes is out of the header's payload, or it is a copy.
 bool is_express(const lane_pair& lane, unsigned slot, const taken_call& taken) {
-  return taken.payload != lane.worker.request(slot).payload && taken.payload != lane.worker.request_arena();
+  return taken.payload != lane.worker.request(slot).payload && taken.payload != lane.memory.request().arena;
 }
 
 taken_call take_next(lane_pair& lane, unsigned& slot, bool alone = true) {
