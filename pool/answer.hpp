@@ -1,7 +1,6 @@
 #pragma once
-// What a worker says in a response header, and whether it can be true. The one reader of response headers: each
-// field is read
-// once into a private copy; nothing is indexed, allocated or copied by a number that was not checked here.
+// What a worker says in a response header, and whether it can be true. The one reader of response headers: each field
+// is read once into a private copy; nothing is indexed, allocated or copied by a number that was not checked here.
 
 #include <cstdint>
 #include <cstring>

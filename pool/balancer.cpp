@@ -6,7 +6,8 @@
 
 namespace selvage::host {
 
-std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes) noexcept {
+std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes, bool costly) noexcept {
+  costly_ = costly;
   switch (rule_) {
     case balance::round_robin:
       return next_in_turn(lanes);

@@ -23,13 +23,13 @@ class balancer {
   balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept
       : rule_(rule), depth_(depth), state_(seed | 1U) {}
 
-  /// Returns: a lane with room, or nothing where none has any.
-  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept;
+  /// Returns: a lane with room, or nothing where none has any. `costly`: see depth_rule::takes.
+  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes, bool costly = false) noexcept;
   [[nodiscard]] const depth_rule& depth() const noexcept { return depth_; }
 
  private:
   [[nodiscard]] bool has_room(const lane_load& lane) const noexcept {
-    return lane.usable && depth_.takes(lane.in_flight, lane.load_ns);
+    return lane.usable && depth_.takes(lane.in_flight, lane.load_ns, costly_);
   }
   [[nodiscard]] std::optional<unsigned> first_idle(std::span<const lane_load> lanes) const noexcept;
   [[nodiscard]] std::optional<unsigned> least_loaded(std::span<const lane_load> lanes) const noexcept;
@@ -41,6 +41,7 @@ class balancer {
   depth_rule depth_;
   std::uint64_t state_;
   unsigned turn_ = 0;
+  bool costly_ = false;  // the call that a lane is being chosen for
 };
 
 }  // namespace selvage::host

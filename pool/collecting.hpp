@@ -1,7 +1,6 @@
 #pragma once
 // The collector's loop, for whatever its thread waits for: spin while that pays, then park. Included by the parts of
-// the pool
-// that wait (collector, futures, helper, core).
+// the pool that wait (collector, futures, helper, core).
 
 #include <algorithm>
 
@@ -31,7 +30,7 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
       continue;
     }
     if (++looks % looks_between_clocks != 1 && spin_ns_ != 0) {
-      shm::spin_pause();
+      for (unsigned i = 0; i < options_.spin.pause; ++i) shm::spin_pause();
       continue;
     }
     const std::uint64_t now = base::now_ns();
@@ -41,12 +40,11 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
     spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
     if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
-    park(until_ns, seen);
+    const std::uint64_t planned = park(until_ns, seen);
     const std::uint64_t woken = base::now_ns();
     if (spin_trial_.is_due_after(woken - now)) spin_ns_ = spin_limit_ns_;
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
-    if (interrupt_.load(std::memory_order_relaxed) == seen && woken < std::min(until_ns, look_again_ns_))
-      ++fruitless_wakes_;
+    if (interrupt_.load(std::memory_order_relaxed) == seen && woken < planned) ++fruitless_wakes_;
     spin_since = 0;
     looks = 0;
   }

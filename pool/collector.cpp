@@ -1,6 +1,5 @@
-// Who collects. Whoever waits takes the collector's seat and settles what has finished, for everybody; others sleep
-// on a word
-// of their own until their call is settled or the seat is handed to them.
+// Who collects. Whoever waits takes the collector's seat and settles what has finished, for everybody; others sleep on
+// a word of their own until their call is settled or the seat is handed to them.
 
 #include <algorithm>
 
@@ -10,6 +9,12 @@
 #include "shm/doorbell.hpp"
 
 namespace selvage::detail {
+namespace {
+
+/// So many bytes of answers are copied before whoever collects looks again at what he waits for.
+constexpr std::uint64_t bytes_copied_in_a_pass = 262'144;
+
+}  // namespace
 
 // ---- one look ------------------------------------------------------------------------------------------------------
 
@@ -34,17 +39,21 @@ bool pool_core::collect_pass() {
   look_at_supervisor();
   handle_deaths(held);
   bool progress = false;
-  for (const auto& port : lanes_) {
-    if (!port->ready && port->lane.ready() && !port->dead && !broken_) {
-      lane_became_ready(*port);
+  const std::size_t first = first_lane_;
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    const std::size_t index = (first + i) % lanes_.size();
+    host::lane_port& port = *lanes_[index];
+    if (!port.ready && port.lane.ready() && !port.dead && !broken_) {
+      lane_became_ready(port);
       progress = true;
     }
-    const std::uint64_t finished = port->lane.finished();
+    const std::uint64_t finished = port.lane.finished();
     if (finished == 0) continue;
-    port->count_forged();
+    port.count_forged();
     progress = true;
-    if (!std::has_single_bit(finished)) port->lane.fetch(finished);
-    shm::for_each_from(finished, port->lane.oldest_from(), [&](unsigned slot) { settle_answer(*port, slot, held); });
+    if (settle_finished(port, finished, held)) continue;
+    first_lane_ = (index + 1) % lanes_.size();
+    break;
   }
   if (!queue_.empty()) pump_queue(held);
   if (rebalance(held)) progress = true;
@@ -54,10 +63,26 @@ bool pool_core::collect_pass() {
   return progress;
 }
 
+// Requires: the seat. Oldest first. Returns: false where some are left, since enough was copied for one pass: large
+// answers are settled as they are asked for, not all at once into memory that nobody wants yet.
+bool pool_core::settle_finished(host::lane_port& port, std::uint64_t finished, lock_type& held) {
+  if (!std::has_single_bit(finished)) port.lane.fetch(finished);
+  const unsigned oldest = port.lane.oldest_from();
+  std::uint64_t copied = 0;
+  while (finished != 0) {
+    if (copied >= bytes_copied_in_a_pass) return false;
+    const unsigned slot = shm::first_from(finished, oldest);
+    finished &= ~shm::bit(slot);
+    copied += settle_answer(port, slot, held);
+  }
+  return true;
+}
+
 // ---- sleeping ------------------------------------------------------------------------------------------------------
 
-// Requires: the seat. The pattern of shm/doorbell.hpp, over every lane at once.
-void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
+// Requires: the seat. The pattern of shm/doorbell.hpp, over every lane at once. Returns: when it would have woken by
+// itself.
+std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
   std::array<shm::watched_word, 2 + shm::max_lanes + 1> watched;
   std::size_t count = 0;
   watched[count++] = {&interrupt_, seen_interrupt};
@@ -70,20 +95,21 @@ void pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
                       seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
   watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};
   // A worker that rings without end keeps the host from sleeping on its doorbell, not from sleeping: the answers of
-  // such a
-  // pool are looked for at intervals.
+  // such a pool are looked for at intervals.
   const bool storm = fruitless_wakes_ > fruitless_wakes_borne;
   if (!storm) {
     for (const auto& port : lanes_) watched[count++] = port->lane.doorbell();
   }
-  if (!moved && !anything_new()) {
-    const bool starting = supervisor_->life.load(std::memory_order_relaxed) == 0;  // its death would not ring yet
-    const std::uint64_t cap = storm || starting || !seen ? base::now_ns() + look_interval_ns : base::never_ns;
-    shm::wait_on_any({watched.data(), count}, std::min({until_ns, look_again_ns_, cap}));
-  }
+  const bool starting = supervisor_->life.load(std::memory_order_relaxed) == 0;  // its death would not ring yet
+  std::uint64_t longest = options_.spin.park.count() == 0 ? base::never_ns : base::to_ns(options_.spin.park);
+  if (storm || starting || !seen) longest = std::min(longest, look_interval_ns);
+  const std::uint64_t cap = longest == base::never_ns ? longest : base::now_ns() + longest;
+  const std::uint64_t planned = std::min({until_ns, look_again_ns_, cap});
+  if (!moved && !anything_new()) shm::wait_on_any({watched.data(), count}, planned);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::no);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::no), std::memory_order_relaxed);
   collector_parked_.store(0, std::memory_order_relaxed);
+  return planned;
 }
 
 // Calls may have been posted behind a running one since the last pass. Whoever posts one from now on finds us parked.

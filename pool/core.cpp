@@ -20,8 +20,7 @@ namespace selvage::detail {
 namespace {
 
 /// How long the supervisor may take to end its workers and itself, beyond what finalizers are given, before it is
-/// killed (its
-/// death ends the workers as well).
+/// killed (its death ends the workers as well).
 constexpr int supervisor_patience_ms = 10'000;
 
 }  // namespace

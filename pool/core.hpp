@@ -148,7 +148,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void leave_seat() noexcept;
   bool collect_pass();
   [[nodiscard]] bool anything_new() const noexcept;
-  void park(std::uint64_t until_ns, std::uint32_t seen_interrupt);
+  std::uint64_t park(std::uint64_t until_ns, std::uint32_t seen_interrupt);
   bool plan_next_look();
   void interrupt_collector() noexcept;
   template <class Done>
@@ -162,7 +162,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   static void summon(waiter& sleeper) noexcept;
 
   // settling.cpp
-  void settle_answer(host::lane_port& port, unsigned slot, lock_type& held);
+  std::uint64_t settle_answer(host::lane_port& port, unsigned slot, lock_type& held);
+  bool settle_finished(host::lane_port& port, std::uint64_t finished, lock_type& held);
   void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
                      const std::byte* inlined, lock_type& held);
   void accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
@@ -266,6 +267,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // The collector's.
   std::atomic<std::uint32_t> seat_{0};
+  std::size_t first_lane_ = 0;             ///< of the next pass
   std::vector<host::call_ptr> buried_;     ///< the graveyard of the last pass: kept for its memory
   std::atomic<bool> closer_waits_{false};  ///< shutdown wants the seat
   std::atomic<std::uint32_t> waiting_threads_{0};

@@ -1,10 +1,8 @@
 // A worker's end, as the host handles it: what is delivered, what fails, what moves, and the next epoch.
 //
-// The order of D4: the supervisor has reaped the worker and its tree before `closed` names its epoch, so nothing
-// writes the
-// response region any more. Answers that are there are delivered; what was started fails; what was not moves on;
-// then the
-// host's words are zeroed and the next epoch is opened.
+// The order of D4: the supervisor has reaped the worker and its tree before `closed` names its epoch, so nothing writes
+// the response region any more. Answers that are there are delivered; what was started fails; what was not moves on;
+// then the host's words are zeroed and the next epoch is opened.
 
 #include <linux/futex.h>
 #include <poll.h>
@@ -97,8 +95,7 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
   shm::for_each_from(port.lane.finished(), port.lane.oldest_from(),
                      [&](unsigned slot) { settle_answer(port, slot, held); });
   // D4: a worker's word is not believed to its own advantage. The death counts against every call that it says it
-  // started
-  // and against the oldest one, started or not, unless we asked the worker to go.
+  // started and against the oldest one, started or not, unless we asked the worker to go.
   const std::uint64_t left = port.lane.in_flight();
   const std::uint64_t started = port.lane.started();
   const bool blameless =
@@ -211,9 +208,12 @@ void pool_core::count_death(host::lane_port& port, const shm::verdict& verdict) 
 // ---- the end of everything -----------------------------------------------------------------------------------------
 
 error pool_core::lost_error() const {
+  char words[shm::last_words_bytes] = {};
+  std::memcpy(words, supervisor_->last_words, sizeof words - 1);
   return error(errc::supervisor_lost, "the pool's supervisor process (pid " +
                                           std::to_string(processes_.supervisor_pid) +
-                                          ") is gone, and its workers with it; build a new pool");
+                                          ") is gone, and its workers with it; build a new pool" +
+                                          (words[0] == 0 ? "" : std::string("; it said: ") + words));
 }
 
 error pool_core::no_workers_error() const {

@@ -1,9 +1,9 @@
 #pragma once
-// How long a task is expected to run, learned from how long it ran; and from that, whether one more call may be
-// posted to a
-// worker that already has some. Pure, but for the estimates it keeps. Under the pool's lock.
+// How long a task is expected to run, learned from how long it ran; and from that, whether one more call may be posted
+// to a worker that already has some. Pure, but for the estimates it keeps. Under the pool's lock.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -42,15 +42,19 @@ struct depth_rule {
   unsigned maximum;         ///< calls in one lane
   std::uint64_t window_ns;  ///< of expected work, after which nothing more is posted ahead
 
-  /// One call ahead hides the time that a finished worker waits for its next, and costs nothing as long as the wait
-  /// can be
-  /// taken back; behind a run that is longer than this, that time is no longer worth hiding.
+  /// One call ahead hides the time that a finished worker waits for its next, and costs nothing as long as the wait can
+  /// be taken back; behind a run that is longer than this, that time is no longer worth hiding.
   static constexpr std::uint64_t hide_gap_below_ns = 5'000'000;
 
-  [[nodiscard]] constexpr bool takes(unsigned in_flight, std::uint64_t load_ns) const noexcept {
+  /// Arguments from this size on are posted ahead for up to hide_gap_below_ns as well: to keep them in the host
+  /// instead is to copy them twice, which is what taking them back would cost.
+  static constexpr std::size_t costly_to_keep_bytes = 65'536;
+
+  /// `load_ns`: of expected work before this call. `costly`: it has at least costly_to_keep_bytes of arguments.
+  [[nodiscard]] constexpr bool takes(unsigned in_flight, std::uint64_t load_ns, bool costly = false) const noexcept {
     if (in_flight == 0) return true;
     if (in_flight >= maximum) return false;
-    return load_ns < window_ns || (in_flight == 1 && load_ns < hide_gap_below_ns);
+    return load_ns < window_ns || ((in_flight == 1 || costly) && load_ns < hide_gap_below_ns);
   }
 };
 

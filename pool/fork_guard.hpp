@@ -1,7 +1,6 @@
 #pragma once
-// Tells a pool's owner from a child that the owner forked: in the child the pool's lanes are not mapped, its threads
-// do not
-// run, and nothing of it may be used. One load, no system call. Source: madvise(2), MADV_WIPEONFORK.
+// Tells a pool's owner from a child that the owner forked: in the child the pool's lanes are not mapped, its threads do
+// not run, and nothing of it may be used. One load, no system call. Source: madvise(2), MADV_WIPEONFORK.
 
 #include <atomic>
 #include <cstdint>

@@ -1,6 +1,5 @@
-// The helper thread: one a pool, started when it is first needed. It runs callbacks, collects while callbacks or
-// queued calls
-// wait and nobody else collects, and looks now and then after calls that were posted behind others.
+// The helper thread: one a pool, started when it is first needed. It runs callbacks, collects while callbacks or queued
+// calls wait and nobody else collects, and looks now and then after calls that were posted behind others.
 
 #include <pthread.h>
 #include <signal.h>
@@ -16,9 +15,8 @@ namespace {
 constexpr std::uint64_t watch_interval_ns = 1'000'000;
 constexpr unsigned watches_in_vain = 10;
 
-/// While the program's own threads collect, in turn, the helper looks this often whether they still do: so none of
-/// them has
-/// to wake it whenever it leaves.
+/// While the program's own threads collect, in turn, the helper looks this often whether they still do: so none of them
+/// has to wake it whenever it leaves.
 constexpr std::uint64_t stand_by_ns = 100'000;
 
 }  // namespace

@@ -1,7 +1,6 @@
 #pragma once
-// One call of the inline lane: runs a task in this process, on the thread that waits. What the worker's loop is for
-// a worker,
-// without any of its protection.
+// One call of the inline lane: runs a task in this process, on the thread that waits. What the worker's loop is for a
+// worker, without any of its protection.
 
 #include <cstddef>
 #include <exception>

@@ -132,6 +132,12 @@ bool lane_port::readable(std::uint64_t offset, std::uint64_t length) noexcept {
   return true;
 }
 
+std::uint64_t lane_port::unfinished_load_ns() const noexcept {
+  std::uint64_t left = load_ns;
+  shm::for_each_from(lane.finished(), 0, [&](unsigned slot) { left -= slots[slot].estimate_ns; });
+  return left;
+}
+
 bool lane_port::view_fits(std::uint64_t offset, std::uint64_t length, std::uint64_t cap) const noexcept {
   if (views >= shm::slots_per_lane / 2) return false;
   std::array<held_bytes, shm::slots_per_lane + 1> held;

@@ -2,8 +2,7 @@
 // One worker's lane as the host holds it: the protocol's host side, the request arena, and which call is in which slot.
 //
 // Called by: pool_core and its parts, always under the pool's lock unless a function says otherwise. Never: decides
-// which lane
-// a call goes to (balancer), what an answer means (settle), or what a death means (deaths).
+// which lane a call goes to (balancer), what an answer means (settle), or what a death means (deaths).
 
 #include <array>
 #include <cstddef>
@@ -64,6 +63,8 @@ class lane_port {
   [[nodiscard]] unsigned in_flight_count() const noexcept {
     return static_cast<unsigned>(std::popcount(lane.busy())) - views;
   }
+  /// Expected work of what is in flight and has no answer yet. Reads a word that the worker writes: a cache miss.
+  [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept;
   /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
   [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }
   /// Removes the slot's bookkeeping; the slot itself goes back by lane.free or stays held for a view.

@@ -103,9 +103,8 @@ void pool_core::prepare(call_state& call, const task_record& task, const call_op
   call.grace_ns = first_of(options.grace, task.options.grace, options_.grace);
 }
 
-// The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap
-// is encoded
-// here first, into private memory, so that nothing is reserved for a payload that will be refused.
+// The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap is
+// encoded here first, into private memory, so that nothing is reserved for a payload that will be refused.
 std::optional<error> pool_core::admit(call_state& call, const task_record& task, payload_source& arguments) {
   const auto found = index_.find(task);
   if (!found) return unknown_error(call);
@@ -126,12 +125,13 @@ std::optional<error> pool_core::admit(call_state& call, const task_record& task,
 
 bool pool_core::post_somewhere(call_state& call, const payload_source& arguments, lock_type& held) {
   look_at_supervisor();
+  const bool costly = arguments.bound >= host::depth_rule::costly_to_keep_bytes;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     const host::lane_port& port = *lanes_[i];
-    loads_[i] = {port.usable(), port.in_flight_count(), port.load_ns};
+    loads_[i] = {port.usable(), port.in_flight_count(), costly ? port.unfinished_load_ns() : port.load_ns};
   }
   int no_memory = 0;
-  while (const auto chosen = balancer_.choose(loads_)) {
+  while (const auto chosen = balancer_.choose(loads_, costly)) {
     host::lane_port& port = *lanes_[*chosen];
     const host::post_result result = post_to(port, call, arguments, held);
     if (result == host::post_result::posted) return true;

@@ -76,8 +76,7 @@ bool pool_core::rebalance(lock_type& held) {
 }
 
 // Everything that waits behind a long run goes to the front of the queue; the balancer spreads it. Nothing is posted
-// behind
-// that run until it is over.
+// behind that run until it is over.
 bool pool_core::take_back(host::lane_port& port, std::uint64_t waiting) {
   port.stalled = true;
   std::vector<std::pair<std::uint64_t, unsigned>> newest_first;

@@ -17,7 +17,8 @@ constexpr std::size_t copy_under_lock_bytes = 4096;
 
 }  // namespace
 
-void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& held) {
+// Returns: how many bytes of the arena the answer claims: a worker's word, and no more than a hint.
+std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& held) {
   host::slot_state& state = port.slots[slot];
   const std::uint64_t call_id = state.call_id;
   shm::express_copy quick;
@@ -38,7 +39,7 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
   if (ours && told.status == shm::response_status::skipped && recalled) {
     port.lane.free(slot);
     if (call != nullptr && !call->settled()) put_back(*call, port, slot);
-    return;
+    return 0;
   }
   if (call != nullptr && !call->settled()) {
     if (!ours) {
@@ -48,10 +49,12 @@ void pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& h
         emit(event_kind::call_started, call, &port);
       accept_answer(port, slot, *call, told, inlined, held);
     }
-    if (call->in_place) return;  // the slot is held by a view
+    if (call->in_place) return told.length;  // the slot is held by a view
   }
   port.lane.free(slot);
-  if (told.in_arena) wake(port);  // it may wait for arena room
+  if (!told.in_arena) return 0;
+  wake(port);  // it may wait for arena room
+  return told.length;
 }
 
 void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,

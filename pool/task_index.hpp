@@ -1,7 +1,6 @@
 #pragma once
 // From a task to its row in the workers' task table: an immutable hash table over the addresses of the task records,
-// half
-// empty, so that a call finds its task in one or two loads.
+// half empty, so that a call finds its task in one or two loads.
 
 #include <bit>
 #include <cstdint>

@@ -1,7 +1,6 @@
 #pragma once
 // From the supervisor's verdict and the worker's crash record to words. The verdict is trusted; the crash record was
-// written by
-// the dead worker, and is believed only where the verdict agrees with it.
+// written by the dead worker, and is believed only where the verdict agrees with it.
 
 #include <cstdint>
 #include <string>

@@ -1,15 +1,12 @@
 #pragma once
-// The fence between "I stored" and "I read what you stored", where the side that publishes does so for every call
-// and the
-// side that parks (or takes a call back) does so rarely: the rare side pays for both.
+// The fence between "I stored" and "I read what you stored", where the side that publishes does so for every call and
+// the side that parks (or takes a call back) does so rarely: the rare side pays for both.
 //
 // Called by: shm/lane.hpp, and by the collector before it parks. Never: fails silently; what cannot be had is said.
 //
-// With asymmetric fences the frequent side only keeps the compiler from reordering; the rare side runs
-// membarrier(2), which
-// makes every running thread of every registered process pass a full barrier. Store, light fence, load against
-// store, heavy
-// fence, load then excludes what two full fences exclude: that both sides miss each other's store.
+// With asymmetric fences the frequent side only keeps the compiler from reordering; the rare side runs membarrier(2),
+// which makes every running thread of every registered process pass a full barrier. Store, light fence, load against
+// store, heavy fence, load then excludes what two full fences exclude: that both sides miss each other's store.
 // Source: membarrier(2), MEMBARRIER_CMD_GLOBAL_EXPEDITED (Linux 4.16).
 
 #include <atomic>

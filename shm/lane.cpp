@@ -216,9 +216,11 @@ void worker_lane::finish(unsigned slot, bool alone) noexcept {
   prefetch_to_write(&response_.headers[(slot + 1) & 63U]);        // the host has read what was there
 }
 
-void worker_lane::wake_host(bool fenced) noexcept {
+bool worker_lane::wake_host(bool fenced) noexcept {
   if (!fenced) light_fence(fences_);  // SYNC parked: against the collector's heavy fence before it sleeps
-  if (request_.words->parked.load(std::memory_order_relaxed) != 0) ring(response_.words->doorbell);
+  if (request_.words->parked.load(std::memory_order_relaxed) == 0) return false;
+  ring(response_.words->doorbell);
+  return true;
 }
 
 }  // namespace selvage::shm

@@ -244,7 +244,8 @@ class worker_lane {
   /// Toggles `done`: header and payload are complete. SYNC done. `alone`: the host is likely to wait for just this one.
   void finish(unsigned slot, bool alone = false) noexcept;
   /// Rings the host where it sleeps. Fences first, unless `fenced`: start() of the next call has just done so.
-  void wake_host(bool fenced) noexcept;
+  /// Returns: it slept.
+  bool wake_host(bool fenced) noexcept;
 
   [[nodiscard]] bool abort_raised(unsigned slot, std::uint8_t flags) const noexcept {
     return test(request_.words->abort.load(std::memory_order_relaxed), slot) !=

@@ -69,6 +69,8 @@ struct host_control {
   word32 shutdown;                    ///< shutdown_order; then the supervisor's eventfd is rung
 };
 
+inline constexpr std::size_t last_words_bytes = 256;  // with the zero at the end
+
 struct supervisor_control {
   alignas(line_bytes) word32 doorbell;  ///< counts up; rung after every change of a supervisor_lane
   /// The supervisor's thread id | FUTEX_WAITERS, listed in its robust list: when the supervisor dies, however it dies,
@@ -78,6 +80,8 @@ struct supervisor_control {
   /// When the supervisor will next look at deadlines by itself, CLOCK_MONOTONIC ns, never = ~0.
   /// SYNC next_look: store, seq_cst fence, scan posted (supervisor) against store posted, seq_cst fence, read (host).
   alignas(line_bytes) word64 next_look_ns;
+  /// Why the supervisor gave up by itself, in words; empty where it did not. Written before it exits.
+  alignas(line_bytes) char last_words[last_words_bytes];
 };
 
 // ---- what the supervisor says of one lane --------------------------------------------------------------------------

@@ -18,14 +18,15 @@ void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
                            .stderr_fd = birth.stderr_fd,
                            .supervisor_pidfd = birth.supervisor_pidfd};
   const arena_options& arena = crew.options.arena;
-  const worker::settings given{.name = crew.options.name,
-                               .response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
-                               .payload_cap_bytes = crew.payload_cap,
-                               .memory_bytes = crew.options.memory.count,
-                               .spin = crew.options.spin.worker,
-                               .inherit = crew.options.inherit,
-                               .initializer = crew.options.initializer,
-                               .finalizer = crew.options.finalizer};
+  const worker::settings given{
+      .name = crew.options.name,
+      .response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
+      .payload_cap_bytes = crew.payload_cap,
+      .memory_bytes = crew.options.memory.count,
+      .idle = {.spin = crew.options.spin.worker, .pause = crew.options.spin.pause, .park = crew.options.spin.park},
+      .inherit = crew.options.inherit,
+      .initializer = crew.options.initializer,
+      .finalizer = crew.options.finalizer};
   worker::run(place, given, crew.tasks);
 }
 

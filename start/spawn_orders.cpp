@@ -24,7 +24,7 @@ namespace wire = schema::wire;
 static_assert(boost::pfr::tuple_size_v<arena_options> == 3);
 static_assert(boost::pfr::tuple_size_v<recycle_options> == 4);
 static_assert(boost::pfr::tuple_size_v<restart_options> == 4);
-static_assert(boost::pfr::tuple_size_v<spin_options> == 2);
+static_assert(boost::pfr::tuple_size_v<spin_options> == 4);
 static_assert(boost::pfr::tuple_size_v<pool_options> == 20);
 
 // ---- in the host --------------------------------------------------------------------------------------------------
@@ -115,6 +115,8 @@ std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_reque
   it->payload_cap = request.payload_cap;
   it->memory_bytes = options.memory.count;
   it->spin_ns = options.spin.worker.count();
+  it->spin_pause = options.spin.pause;
+  it->park_ns = options.spin.park.count();
   it->arena_initial = options.arena.initial.count;
   it->arena_maximum = options.arena.maximum.count;
   it->arena_growable = options.arena.growable;
@@ -203,6 +205,8 @@ void take_options(pool_options& it, const schema::spawn_orders& orders, const pl
   it.arena = {.initial = {worker.arena_initial}, .maximum = {worker.arena_maximum}, .growable = worker.arena_growable};
   it.memory = {worker.memory_bytes};
   it.spin.worker = nanoseconds(worker.spin_ns);
+  it.spin.pause = worker.spin_pause;
+  it.spin.park = nanoseconds(worker.park_ns);
   it.name = orders.name;
   it.capture_stderr = orders.capture_stderr;
   it.recycle.resident = {orders.recycle->resident_bytes};

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <deque>
 #include <exception>
 
@@ -179,6 +180,14 @@ class office {
   shm::shutdown_order obeyed_ = shm::shutdown_order::none;
 };
 
+// Nobody may ever read standard error: the host's error is to say what it was as well.
+void leave_last_words(const orders& given, const char* words) noexcept try {
+  const shm::mapping own(given.segment.read_write.get(), shm::access::read_write, 2 * shm::page_bytes, shm::page_bytes);
+  auto& control = *reinterpret_cast<shm::supervisor_control*>(own.data());
+  ::strncpy(control.last_words, words, shm::last_words_bytes - 1);  // the page is zero: the end stays so
+} catch (const std::exception&) {                                   // then there is no saying it
+}
+
 }  // namespace
 
 void run(orders given) {
@@ -188,6 +197,7 @@ void run(orders given) {
     office(given).run();
   } catch (const std::exception& problem) {
     ::dprintf(STDERR_FILENO, "selvage supervisor: %s\n", problem.what());
+    leave_last_words(given, problem.what());
     ::_exit(exit_cannot_begin);
   }
 }

@@ -227,11 +227,9 @@ std::uint64_t ward::watch_calls() {
   return base::never_ns;
 }
 
-// A worker that says "done", rings nobody, and takes it back when nobody looks would run without a limit. So the
-// host is told to
-// look; either it finds the answer, or the next look here finds a call that still runs. A host that does not collect
-// at all costs
-// a look now and then.
+// A worker that says "done", rings nobody, and takes it back when nobody looks would run without a limit. So the host
+// is told to look; either it finds the answer, or the next look here finds a call that still runs. A host that does not
+// collect at all costs a look now and then.
 std::uint64_t ward::watch_untaken(std::uint64_t slots) noexcept {
   const std::uint64_t now = base::now_ns();
   if (slots == 0) {

@@ -25,9 +25,9 @@ loop::loop(const lane_window& window, shm::worker_lane lane, const seat& place, 
       epoch_(place.epoch),
       event_fd_(place.event_fd),
       memory_is_limited_(given.memory_bytes != 0),
-      spinner_(given.spin),
+      idler_(given.idle),
       results_(lane_, {given.response_initial_bytes, place.shape.response_arena_bytes}, given.payload_cap_bytes,
-               given.spin),
+               given.idle),
       call_(std::make_unique<running_call>(*this)) {}
 
 loop::~loop() = default;
@@ -109,7 +109,8 @@ void loop::close_deferred(unsigned slot, std::uint64_t started_ns) noexcept {
 }
 
 void loop::announce() noexcept {
-  if (unannounced_) lane_.wake_host(false);
+  // A host that was asleep may have been woken on this very processor.
+  if (unannounced_ && lane_.wake_host(false)) ::sched_yield();
   unannounced_ = false;
 }
 
@@ -118,12 +119,14 @@ void loop::rest() {
   announce();
   crash_recorder::running(0);
   now_ns_ = 0;
-  if (!spinner_.spin([&] { return lane_.pending() != 0 || retiring(); })) park();
+  const auto called = [&] { return lane_.pending() != 0 || retiring(); };
+  if (idler_.spin(called)) return;
+  flush_stdout();  // what tasks have printed is seen while nothing runs
+  idler_.park(lane_, called);
 }
 
 // What a task that ran out of memory has leaked would count against the next one: nothing more is started here. The
-// host, which
-// has seen the answer, asks for this worker to be replaced, and what is posted moves on.
+// host, which has seen the answer, asks for this worker to be replaced, and what is posted moves on.
 bool loop::spent() const noexcept { return memory_is_limited_ && results_.ran_out_of_memory(); }
 
 void loop::rest_until_retired() noexcept {
@@ -132,18 +135,6 @@ void loop::rest_until_retired() noexcept {
   crash_recorder::running(0);
   const shm::watched_word bell = lane_.doorbell();
   if (!retiring()) shm::wait_on(*bell.word, bell.expected, base::now_ns() + nap_ns);
-}
-
-void loop::park() noexcept {
-  flush_stdout();  // what tasks have printed is seen while nothing runs
-  const std::uint64_t parked_ns = base::now_ns();
-  const bool seen = lane_.prepare_to_sleep(shm::parked::futex);
-  const shm::watched_word bell = lane_.doorbell();
-  if (lane_.pending() == 0 && !retiring()) {
-    shm::wait_on(*bell.word, bell.expected, seen ? base::never_ns : parked_ns + unseen_nap_ns);
-  }
-  lane_.set_awake();
-  spinner_.was_parked(base::now_ns() - parked_ns);
 }
 
 // Runs the handlers that are ready, however long that takes: the clock is read again before the next call. Which

@@ -43,7 +43,6 @@ class loop {
   void announce() noexcept;
 
   void rest();
-  void park() noexcept;
   [[nodiscard]] bool spent() const noexcept;
   void rest_until_retired() noexcept;
   void run_coroutines();
@@ -64,7 +63,7 @@ class loop {
   bool unannounced_ = false;    // the host was not woken after the last `done`
   int event_fd_;
   bool memory_is_limited_;
-  spinner spinner_;
+  idler idler_;
   result_writer results_;
   std::unique_ptr<running_call> call_;
   std::unique_ptr<std::array<deferred_reply, shm::slots_per_lane>> deferred_replies_;

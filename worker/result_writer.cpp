@@ -157,13 +157,7 @@ void result_writer::release_taken() noexcept {
 
 void result_writer::wait_until_taken() noexcept {
   const auto taken = [&] { return (held_ & lane_.taken()) != 0; };
-  if (spinner_.spin(taken)) return;
-  const std::uint64_t parked_ns = base::now_ns();
-  const bool seen = lane_.prepare_to_sleep(shm::parked::futex);
-  const shm::watched_word bell = lane_.doorbell();
-  if (!taken()) shm::wait_on(*bell.word, bell.expected, seen ? base::never_ns : parked_ns + unseen_nap_ns);
-  lane_.set_awake();
-  spinner_.was_parked(base::now_ns() - parked_ns);
+  if (!idler_.spin(taken)) idler_.park(lane_, taken);
 }
 
 }  // namespace selvage::worker

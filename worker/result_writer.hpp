@@ -21,9 +21,8 @@ namespace selvage::worker {
 class result_writer {
  public:
   /// `cap`: bytes; a longer result is payload_too_large.
-  result_writer(shm::worker_lane& lane, shm::arena::limits arena, std::size_t cap,
-                std::chrono::nanoseconds spin) noexcept
-      : lane_(lane), arena_(arena), cap_(cap), spinner_(spin) {}
+  result_writer(shm::worker_lane& lane, shm::arena::limits arena, std::size_t cap, const idle_options& idle) noexcept
+      : lane_(lane), arena_(arena), cap_(cap), idler_(idle) {}
 
   /// The slot was posted anew: the host has taken what it held. Cost: a test of a bit.
   void begin(unsigned slot) noexcept {
@@ -56,7 +55,7 @@ class result_writer {
   shm::worker_lane& lane_;
   shm::arena arena_;
   std::size_t cap_;
-  spinner spinner_;
+  idler idler_;
   std::uint64_t held_ = 0;  // slots with a block
   bool out_of_memory_ = false;
 };

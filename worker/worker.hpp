@@ -14,6 +14,7 @@
 
 #include <selvage/detail/task_entry.hpp>
 #include "shm/segment.hpp"
+#include "worker/idle.hpp"
 
 namespace selvage::worker {
 
@@ -38,7 +39,7 @@ struct settings {
   std::uint64_t response_initial_bytes = 0;  ///< of the response arena, reserved at the first use
   std::uint64_t payload_cap_bytes = 0;       ///< a larger result is payload_too_large
   std::uint64_t memory_bytes = 0;            ///< RLIMIT_DATA above what the worker had at boot, 0 for none
-  std::chrono::nanoseconds spin{0};          ///< at most, before it parks; adapted downward while spinning does not pay
+  idle_options idle;                         ///< how it waits
   std::vector<int> inherit;                  ///< descriptors that tasks may use; every other one is closed
   std::function<void()> initializer;         ///< runs before ready; what it throws ends the worker
   std::function<void()> finalizer;           ///< runs when the worker retires

@@ -1,7 +1,7 @@
 #pragma once
 // What went wrong, as data. Every failure of a call, a pool or a worker is a selvage::error: a code, the cause in
-// words, and
-// whatever is known of the process that failed. Values: copy them, keep them, print them; no part refers to a pool.
+// words, and whatever is known of the process that failed. Values: copy them, keep them, print them; no part refers to
+// a pool.
 //
 //   auto result = pool.call(parse, text).result();          // tl::expected<tree, selvage::error>
 //   if (!result && result.error().code() == selvage::errc::timed_out) retry_later(text);

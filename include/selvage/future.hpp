@@ -10,8 +10,7 @@
 // Waiting does the pool's work: the waiting thread collects answers for everybody while it waits.
 //
 // Thread-safety: one thread at a time per future; any number of futures from any number of threads. A future may
-// outlive its
-// pool: by then it is settled.
+// outlive its pool: by then it is settled.
 
 #include <chrono>
 #include <cstring>
@@ -46,7 +45,7 @@ class private_bytes {
   void assign(std::span<const std::byte> hostile) {
     storage_.reset(new std::byte[hostile.size() + 1]);  // new[] aligns to 16
     size_ = hostile.size();
-    std::memcpy(storage_.get(), hostile.data(), size_);
+    if (size_ != 0) std::memcpy(storage_.get(), hostile.data(), size_);
   }
   [[nodiscard]] std::span<const std::byte> view() const noexcept { return {storage_.get(), size_}; }
   void clear() noexcept { storage_.reset(); }
@@ -59,8 +58,7 @@ class private_bytes {
 [[nodiscard]] error bad_response(const call_state& call, std::string what);
 
 /// A call of a task that returns R. Fixed and flat answers become a value at once, with one copy; tables are copied,
-/// and
-/// verified and decoded by the thread that asks for them.
+/// and verified and decoded by the thread that asks for them.
 template <class R>
 class typed_call final : public result_state<typename result_codec<R>::host_type> {
   using codec = result_codec<R>;
@@ -78,7 +76,7 @@ class typed_call final : public result_state<typename result_codec<R>::host_type
     } else if constexpr (codec::form == payload_form::fixed) {
       alignas(payload_alignment) std::byte copy[128];
       if (answer.bytes.size() > sizeof copy) return "the answer is larger than the task's result";
-      std::memcpy(copy, answer.bytes.data(), answer.bytes.size());
+      if (!answer.bytes.empty()) std::memcpy(copy, answer.bytes.data(), answer.bytes.size());
       return settle(codec::read({payload_form::fixed, {copy, answer.bytes.size()}}));
     } else {
       undecoded_.assign(answer.bytes);
@@ -164,16 +162,15 @@ class [[nodiscard]] future {
   }
 
   /// Asks for the call to stop. Before its start it never runs (errc::aborted); while it runs its abort_signal is
-  /// raised, and
-  /// if it has a grace its worker is killed when that is over. A result that comes first is kept. Never blocks.
+  /// raised, and if it has a grace its worker is killed when that is over. A result that comes first is kept. Never
+  /// blocks.
   void abort() noexcept {
     if (call_) detail::abort_call(*call_.get());
   }
 
   /// Calls `callback(tl::expected<T, error>)` on the pool's helper thread once the outcome is known, one callback after
-  /// another, in the order in which the calls settle; at once, on this thread, where it is known already. The
-  /// callback may use
-  /// and destroy the pool; it must not throw. Consumes the future.
+  /// another, in the order in which the calls settle; at once, on this thread, where it is known already. The callback
+  /// may use and destroy the pool; it must not throw. Consumes the future.
   template <class Callback>
   void then(Callback callback) {
     require_valid();

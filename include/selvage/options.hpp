@@ -19,16 +19,13 @@ namespace selvage {
 /// How the pool's processes come to be.
 enum class start : std::uint8_t {
   /// The supervisor is forked from this process, so any callable works, captured state included. It keeps a
-  /// copy-on-write
-  /// snapshot of this process for the pool's life, and each worker holds that memory too: large or fast-changing
-  /// hosts, hosts
-  /// with threads, and untrusted tasks want `spawn`. Costs: one fork of this process, then one of the snapshot per
-  /// worker.
+  /// copy-on-write snapshot of this process for the pool's life, and each worker holds that memory too: large or
+  /// fast-changing hosts, hosts with threads, and untrusted tasks want `spawn`. Costs: one fork of this process, then
+  /// one of the snapshot per worker.
   fork,
   /// The supervisor is this executable started afresh, with an empty environment and /dev/null for standard input and
   /// output. Tasks must have no captured state, initializer and finalizer must be plain functions, and main() must
-  /// begin
-  /// with selvage::init(argc, argv). Costs: two or three milliseconds when the pool is built, however large this
+  /// begin with selvage::init(argc, argv). Costs: two or three milliseconds when the pool is built, however large this
   /// process.
   spawn,
 };
@@ -41,24 +38,31 @@ enum class balance : std::uint8_t {
   first_idle_or_random,  ///< the first idle worker, else any
 };
 
-/// Shared memory for arguments, and as much again for results, for each worker. Reserved before it is used; an
-/// unused arena
-/// costs address space only.
+/// Shared memory for arguments, and as much again for results, for each worker. Reserved before it is used; an unused
+/// arena costs address space only.
 struct arena_options {
   bytes initial = 4_MiB;   ///< reserved when the first payload needs it
   bytes maximum = 64_MiB;  ///< never more; multiples of 4 KiB
   bool growable = true;    ///< false: `maximum` is reserved when the pool is built, and `initial` is ignored
 };
 
-/// Busy waiting before sleeping. Budgets are upper bounds: each side spins less while spinning does not pay.
+/// Busy waiting before sleeping, and the sleep. Budgets are upper bounds: each side spins less while spinning does not
+/// pay.
 struct spin_options {
   std::chrono::nanoseconds host{std::chrono::microseconds(40)};    ///< a caller in get(); 0: sleep at once
   std::chrono::nanoseconds worker{std::chrono::microseconds(40)};  ///< an idle worker; 0: sleep at once
+  /// Pause instructions between two looks of a spin, 1 to 1,000: more leave more of the core to its hyper-thread, and
+  /// see an answer later.
+  unsigned pause = 1;
+  /// The longest sleep before a side looks again by itself, at least 10 us; 0: until it is woken. Nothing needs it,
+  /// as no wake-up is lost: it is for finding out whether one was. A worker whose coroutines wait sleeps in its event
+  /// loop.
+  std::chrono::nanoseconds park{0};
 };
 
 /// How many calls are posted ahead to one worker. They are posted by time: until the work ahead of a worker, as
-/// measured for
-/// each task, reaches `window`.
+/// measured for each task, reaches `window`; or 5 ms where arguments take 64 KiB and more, since those that are kept
+/// instead are copied twice.
 struct depth_options {
   unsigned maximum = 64;  ///< 1 to 64; 1: never behind a running call
   std::chrono::nanoseconds window{std::chrono::microseconds(100)};

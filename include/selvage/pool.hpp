@@ -6,12 +6,10 @@
 //   int three = pool.call(add, 1, 2).get();
 //
 // A task that crashes, hangs or throws costs its caller one selvage::error; every other call is unaffected and the
-// worker is
-// replaced. What is guaranteed, and what is not, is in docs/architecture.md.
+// worker is replaced. What is guaranteed, and what is not, is in docs/architecture.md.
 //
 // Thread-safety: every member function may be called from any number of threads, except the destructor. In a forked
-// child of
-// this process the pool answers with errc::pool_closed and its destruction does nothing.
+// child of this process the pool answers with errc::pool_closed and its destruction does nothing.
 
 #include <chrono>
 #include <cstddef>
@@ -50,11 +48,10 @@ class pool {
   ~pool();
 
   /// Gives `task` to a worker. Arguments are copied into shared memory before this returns; a future among them is
-  /// awaited
-  /// first, without blocking, and if it fails the call fails with its error and the task does not run.
+  /// awaited first, without blocking, and if it fails the call fails with its error and the task does not run.
   /// Blocks: while every worker has enough to do and the queue is full. Errors: in the future. Throws only what an
-  /// in_place fill throws, and std::invalid_argument or std::bad_alloc where arguments cannot be encoded; where they
-  /// wait for a future, that is in the future as well.
+  /// in_place fill throws, and what says that arguments cannot be encoded: std::invalid_argument, std::bad_alloc, or
+  /// payload_too_large where they nest deeper than 64 levels. Where they wait for a future, that is in the future too.
   /// Cost: about 100 ns and one allocation for small arguments; one copy for large ones.
   template <class F, class... A>
   [[nodiscard]] future<typename task<F>::result> call(const task<F>& task, A&&... arguments) {
@@ -81,10 +78,9 @@ class pool {
     return future<typename selvage::task<F>::result>(std::move(state));
   }
 
-  /// Like call, for a trusted task whose result is one string, byte span or vector of scalars: the result is looked
-  /// at where
-  /// the worker wrote it, without a copy. The worker can change those bytes while you look: only for tasks that you
-  /// trust.
+  /// Like call, for a trusted task whose result is one string, byte span or vector of scalars: the result is looked at
+  /// where the worker wrote it, without a copy. The worker can change those bytes while you look: only for tasks that
+  /// you trust.
   template <class F, class... A>
   [[nodiscard]] future<trusted_view> call_trusted(const task<F>& task, A&&... arguments) {
     using codec = detail::result_codec<typename selvage::task<F>::shape::result>;
@@ -95,12 +91,11 @@ class pool {
     return future<trusted_view>(std::move(state));
   }
 
-  /// async_call(task, arguments..., token): the call as an Asio operation with the signature
-  /// void(std::exception_ptr, T), or
-  /// void(std::exception_ptr) for a task without a result. Defined in <selvage/asio.hpp>. Never blocks: where call
-  /// would, it waits in line, and each operation that does keeps its arguments in this process. The handler runs by
-  /// its executor, never inside this function. Cancelling the operation aborts the call. The pool must not be moved or
-  /// destroyed before a lazy token (deferred, use_awaitable) has been started.
+  /// async_call(task, arguments..., token): the call as an Asio operation with the signature void(std::exception_ptr,
+  /// T), or void(std::exception_ptr) for a task without a result. Defined in <selvage/asio.hpp>. Never blocks: where
+  /// call would, it waits in line, and each operation that does keeps its arguments in this process. The handler runs
+  /// by its executor, never inside this function. Cancelling the operation aborts the call. The pool must not be moved
+  /// or destroyed before a lazy token (deferred, use_awaitable) has been started.
   template <class F, class... ArgumentsThenToken>
   auto async_call(const task<F>& task, ArgumentsThenToken&&... arguments_then_token);
 
@@ -109,11 +104,9 @@ class pool {
   auto async_call_with(const call_options& options, const task<F>& task, ArgumentsThenToken&&... arguments_then_token);
 
   /// Closes the pool: from now on calls are refused with errc::pool_closed. What is queued and running may finish
-  /// within
-  /// `drain`; what is left then settles with pool_closed. Then ends every process of the pool. Idle workers run their
-  /// finalizer. May be called again, from several threads, and from a callback. Blocks: at most `drain`, and then
-  /// for as long
-  /// as the kernel takes to end the processes (workers that are running finalizers: at most 5 s).
+  /// within `drain`; what is left then settles with pool_closed. Then ends every process of the pool. Idle workers run
+  /// their finalizer. May be called again, from several threads, and from a callback. Blocks: at most `drain`, and then
+  /// for as long as the kernel takes to end the processes (workers that are running finalizers: at most 5 s).
   void shutdown(std::chrono::nanoseconds drain = std::chrono::nanoseconds(0));
 
   /// Cost: microseconds; copies the figures under the pool's lock.

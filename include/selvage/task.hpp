@@ -6,11 +6,9 @@
 //   const auto hello = selvage::task("hello", [](std::string_view who) { return "hello " + std::string(who); });
 //   const auto slow  = selvage::task("slow", decode_png, {.timeout = std::chrono::seconds(2)});
 //
-// The function's parameters and result cross a process boundary: see docs/payloads.md for the types that can. One
-// that cannot
-// (a raw pointer, a function, a reference to something mutable) does not compile. A leading selvage::abort_signal
-// parameter
-// is supplied by the worker.
+// The function's parameters and result cross a process boundary: see docs/payloads.md for the types that can. One that
+// cannot (a raw pointer, a function, a reference to something mutable) does not compile. A leading
+// selvage::abort_signal parameter is supplied by the worker.
 //
 // Thread-safety: immutable; copies share. Cost of a copy: one reference count.
 

@@ -1,6 +1,5 @@
 // BEHAVIOURS, "Order and settling": inputs that are futures resolve in any order. And what a future offers: get,
-// result,
-// wait_for, then, detach, and being dropped.
+// result, wait_for, then, detach, and being dropped.
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,5 @@
 // BEHAVIOURS, "Order and settling": first in, first out a lane; exactly one outcome, whatever races for it; an abort
-// gives
-// everything back that the call held.
+// gives everything back that the call held.
 
 #include <gmock/gmock.h>
 

@@ -1,6 +1,5 @@
 // BEHAVIOURS, "Payload edges", through a real pool: what the codec's own tests prove in one process, arguments and
-// results
-// prove here across two.
+// results prove here across two.
 
 #include <gmock/gmock.h>
 
@@ -262,7 +261,11 @@ TEST_F(payloads, dynamic_values_nest_deeply_and_what_is_too_deep_is_an_error) {
   pool pool(watched({.workers = 1}), echo, add);
   const auto nested = [](int levels) {
     value it(1);
-    for (int i = 0; i < levels; ++i) it = value(value::array{std::move(it)});
+    for (int i = 0; i < levels; ++i) {
+      value::array around;
+      around.push_back(std::move(it));
+      it = value(std::move(around));
+    }
     return it;
   };
   EXPECT_EQ(pool.call(echo, nested(30)).get(), nested(30));

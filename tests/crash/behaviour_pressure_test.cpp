@@ -66,9 +66,56 @@ TEST_F(pressure, try_call_says_that_the_queue_is_full_and_call_waits) {
   EXPECT_EQ(taken->get(), 4);
 }
 
-// "a full arena makes the caller wait, never fails a call that fits when the arena is empty (a predecessor rejects 1
-// to 7 of
-// sixteen 8 MiB calls)"
+// To keep a large payload in the host is to copy it once more; a short one waits there.
+TEST_F(pressure, large_arguments_are_posted_ahead_rather_than_kept) {
+  const gate gate;
+  const auto held = task("held", [&gate](std::span<const std::byte> in) {
+    gate.pass();
+    return in.size();
+  });
+  pool pool(watched({.workers = 1}), held);
+  std::vector<future<std::size_t>> calls;
+  const std::vector<std::byte> large((1_MiB).count);
+  for (int i = 0; i < 20; ++i) calls.push_back(pool.call(held, large));
+  EXPECT_EQ(pool.stats().queued, 0U);
+  EXPECT_EQ(pool.stats().in_flight, 20U);
+  calls.push_back(pool.call(held, std::vector<std::byte>(16)));
+  EXPECT_EQ(pool.stats().queued, 1U);
+  gate.open();
+  for (std::size_t i = 0; i < 20; ++i) EXPECT_EQ(calls[i].get(), large.size());
+  EXPECT_EQ(calls[20].get(), 16U);
+}
+
+// Not all at once into memory that nobody wants yet: their pages would be new each time.
+TEST_F(pressure, large_answers_are_copied_as_they_are_asked_for) {
+  constexpr std::uint64_t count = 12;
+  const shared_words done(1);
+  const auto echo = task("echo", [&done](std::span<const std::byte> in) {
+    done[0].fetch_add(1);
+    return in;
+  });
+  const auto here = std::this_thread::get_id();
+  std::atomic<unsigned> settled_here{0};
+  pool pool(watched({.workers = 1,
+                     .on_event =
+                         [&](const event& what) {
+                           if (what.kind == event_kind::call_settled && std::this_thread::get_id() == here)
+                             ++settled_here;
+                         }}),
+            echo);
+  const std::vector<std::byte> large((1_MiB).count, std::byte{7});
+  std::vector<future<std::vector<std::byte>>> calls;
+  for (std::uint64_t i = 0; i < count; ++i) calls.push_back(pool.call(echo, large));
+  ASSERT_TRUE(holds_in_the_end([&] { return done[0].load() == count; }));
+  for (auto& call : calls) {
+    settled_here = 0;
+    EXPECT_EQ(call.get(), large);
+    EXPECT_LE(settled_here.load(), 1U);
+  }
+}
+
+// "a full arena makes the caller wait, never fails a call that fits when the arena is empty (a predecessor rejects 1 to
+// 7 of sixteen 8 MiB calls)"
 TEST_F(pressure, sixteen_calls_of_8_mib_go_through_an_arena_of_64_mib) {
   const auto echo = task("echo", [](std::span<const std::byte> in) { return in; });
   pool pool(watched({.workers = 1}), echo);

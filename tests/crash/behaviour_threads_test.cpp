@@ -1,6 +1,5 @@
-// BEHAVIOURS, "Order and settling" and "Crowding", for callers on many threads: whoever waits collects for
-// everybody, and
-// hands over when it leaves. Every test here would hang, not fail, where a wake-up is lost: the fixture ends it by
+// BEHAVIOURS, "Order and settling" and "Crowding", for callers on many threads: whoever waits collects for everybody,
+// and hands over when it leaves. Every test here would hang, not fail, where a wake-up is lost: the fixture ends it by
 // name.
 
 #include <sys/resource.h>

@@ -1,6 +1,5 @@
-// BEHAVIOURS, "Time" and "Crowding". No test asserts how long something took: what is late shows as a call that
-// fails, and
-// what burns a core shows in the kernel's counters.
+// BEHAVIOURS, "Time" and "Crowding". No test asserts how long something took: what is late shows as a call that fails,
+// and what burns a core shows in the kernel's counters.
 
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -195,8 +194,7 @@ TEST_F(timing, nothing_runs_after_shutdown) {
 }
 
 // "A call into a pool that has been idle for milliseconds", "the result of a 5, 20 or 100 ms task": their times are
-// measured by
-// bench/ (idle_wake, late_result); here, that none of them needs anything but the wake-up.
+// measured by bench/ (idle_wake, late_result); here, that none of them needs anything but the wake-up.
 TEST_F(timing, calls_after_idleness_and_results_after_milliseconds_need_no_poll) {
   const auto nap = task("nap", [](int ms) {
     ::usleep(static_cast<unsigned>(ms) * 1000);
@@ -217,9 +215,8 @@ TEST_F(timing, calls_after_idleness_and_results_after_milliseconds_need_no_poll)
   }
 }
 
-// "Two workers and a caller on two cores" is a figure of bench/ (two_workers_round_trip); here, that more workers
-// than cores
-// starve nobody.
+// "Two workers and a caller on two cores" is a figure of bench/ (two_workers_round_trip); here, that more workers than
+// cores starve nobody.
 TEST_F(timing, more_workers_than_cores_all_get_their_turn) {
   pool pool(watched({.workers = 16, .balancer = balance::round_robin}), add);
   for (int i = 0; i < 3200; ++i) ASSERT_EQ(pool.call(add, i, 1).get(), i + 1);

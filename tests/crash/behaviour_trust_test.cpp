@@ -1,6 +1,5 @@
 // BEHAVIOURS, "Trust" and "Errors": what is asked for by name and cannot be had is refused up front; an error always
-// has its
-// code, its task and its cause. What a lying worker can write is in tests/fuzz/answer_fuzz.cpp and
+// has its code, its task and its cause. What a lying worker can write is in tests/fuzz/answer_fuzz.cpp and
 // tests/crash/pool_lie_test.cpp.
 
 #include <fcntl.h>

@@ -139,7 +139,7 @@ class lane_rig {
                 {.response_initial_bytes = options_.response_initial,
                  .payload_cap_bytes = options_.payload_cap,
                  .memory_bytes = options_.memory_bytes,
-                 .spin = options_.spin,
+                 .idle = {.spin = options_.spin},
                  .inherit = options_.inherit,
                  .initializer = options_.initializer,
                  .finalizer = options_.finalizer},

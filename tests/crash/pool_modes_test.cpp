@@ -18,6 +18,47 @@ class pool_in_both_modes : public pool_survives, public ::testing::WithParamInte
 INSTANTIATE_TEST_SUITE_P(by, pool_in_both_modes, ::testing::Values(start::fork, start::spawn),
                          [](const auto& info) { return info.param == start::fork ? "fork" : "spawn"; });
 
+// How often a thread has gone to sleep: its own, or that of a process with one.
+std::uint64_t sleeps_of(const std::filesystem::path& task) {
+  std::ifstream status(task / "status");
+  std::uint64_t count = 0;
+  for (std::string word; status >> word;) {
+    if (word == "voluntary_ctxt_switches:") status >> count;
+  }
+  return count;
+}
+
+// A worker that has nothing to do, and a caller whose call takes long: both look again after `park` by themselves.
+TEST_P(pool_in_both_modes, who_is_parked_looks_again_in_the_time_of_the_options) {
+  const auto nap = selvage::task(
+      "nap", +[] { ::usleep(100'000); });
+  pool pool(started({.workers = 2, .spin = {.pause = 50, .park = 1ms}}), add, nap);
+  expect_usable(pool);
+  for (const int pid : all_worker_pids(pool)) {
+    const std::filesystem::path worker = "/proc/" + std::to_string(pid);
+    const std::uint64_t before = sleeps_of(worker);
+    EXPECT_TRUE(holds_in_the_end([&] { return sleeps_of(worker) >= before + 20; })) << pid;
+  }
+  const std::uint64_t before = sleeps_of("/proc/thread-self");
+  while (sleeps_of("/proc/thread-self") < before + 20) pool.call(nap).get();
+  expect_usable(pool);
+}
+
+// Without it nobody looks until there is something to see.
+TEST_P(pool_in_both_modes, who_is_parked_sleeps_until_it_is_woken) {
+  const auto nap = selvage::task(
+      "nap", +[] { ::usleep(300'000); });
+  pool pool(started({.workers = 2}), add, nap);
+  expect_usable(pool);
+  const std::vector<int> pids = all_worker_pids(pool);
+  ::usleep(50'000);
+  const std::uint64_t idle_before = sleeps_of("/proc/" + std::to_string(pids[1]));
+  const std::uint64_t before = sleeps_of("/proc/thread-self");
+  pool.call(nap).get();
+  EXPECT_LE(sleeps_of("/proc/thread-self"), before + 10);
+  EXPECT_LE(sleeps_of("/proc/" + std::to_string(pids[1])), idle_before + 10);
+}
+
 // FAILURES row 1
 TEST_P(pool_in_both_modes, however_a_worker_dies_one_call_pays) {
   struct manner {

@@ -197,7 +197,7 @@ TEST(supervisor_death, the_last_words_on_standard_error_are_in_the_verdict) {
     rig.post(0, {.task = lines});
     std::string all;
     for (int i = 0; i < lines; ++i) {
-      char line[16];
+      char line[32];
       std::snprintf(line, sizeof line, "line %06d\n", i);
       all += line;
     }

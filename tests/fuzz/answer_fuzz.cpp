@@ -1,8 +1,7 @@
-// Fuzzes the way of an answer through the host: a response header and the arena behind it, both as a hostile worker
-// may leave
-// them, read by pool/answer.hpp, received by the typed call, taken by the future; and the crash record of a worker that
-// died. Header, arena and record have exactly their sizes, so that AddressSanitizer sees a step out of them. Called by
-// libFuzzer and by replay_main.cpp. What the codec makes of a payload's inside is codec_fuzz.cpp's.
+// Fuzzes the way of an answer through the host: a response header and the arena behind it, both as a hostile worker may
+// leave them, read by pool/answer.hpp, received by the typed call, taken by the future; and the crash record of a
+// worker that died. Header, arena and record have exactly their sizes, so that AddressSanitizer sees a step out of
+// them. Called by libFuzzer and by replay_main.cpp. What the codec makes of a payload's inside is codec_fuzz.cpp's.
 //
 //   byte 0       what is expected: the type of the result, or a death
 //   byte 1..48   the fields of the response header as they are in memory, then its inline payload

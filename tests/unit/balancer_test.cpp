@@ -1,6 +1,5 @@
-// Which lane gets the next call: every rule over lanes that are only figures. What a rule does to calls in a real
-// pool is in
-// tests/crash/behaviour_balance_test.cpp.
+// Which lane gets the next call: every rule over lanes that are only figures. What a rule does to calls in a real pool
+// is in tests/crash/behaviour_balance_test.cpp.
 
 #include "pool/balancer.hpp"
 
@@ -56,6 +55,14 @@ TEST(balancer, first_idle_takes_the_least_work_where_none_is_idle) {
   balancer it(balance::first_idle, two_deep, 1);
   EXPECT_EQ(it.choose(std::vector{lane(1, 900), lane(1, 300), lane(1, 500)}), 1U);
   EXPECT_EQ(it.choose(std::vector{lane(1, 900), lane(2, 1), lane(1, 500)}), 2U);  // the least loaded is full
+}
+
+TEST(balancer, what_is_costly_to_keep_goes_where_other_calls_would_not) {
+  balancer it(balance::first_idle, {.maximum = 64, .window_ns = 100'000}, 1);
+  const std::vector lanes{lane(4, 900'000), lane(4, 800'000)};
+  EXPECT_EQ(it.choose(lanes), std::nullopt);
+  EXPECT_EQ(it.choose(lanes, true), 1U);
+  EXPECT_EQ(it.choose(lanes), std::nullopt);
 }
 
 TEST(balancer, round_robin_goes_in_turn_and_passes_over_what_is_full) {

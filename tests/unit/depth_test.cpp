@@ -102,5 +102,14 @@ TEST(depth, one_call_is_posted_ahead_of_a_run_of_milliseconds_and_none_behind_a_
   EXPECT_FALSE(rule.takes(1, depth_rule::hide_gap_below_ns));
 }
 
+TEST(depth, what_is_costly_to_keep_is_posted_ahead_for_milliseconds) {
+  constexpr depth_rule rule{.maximum = 64, .window_ns = 100'000};
+  EXPECT_TRUE(rule.takes(40, 4'900'000, true));
+  EXPECT_FALSE(rule.takes(40, 5'000'000, true));
+  EXPECT_FALSE(rule.takes(64, 0, true));
+  constexpr depth_rule one{.maximum = 1, .window_ns = 100'000};
+  EXPECT_FALSE(one.takes(1, 0, true));
+}
+
 }  // namespace
 }  // namespace selvage::host

@@ -1,6 +1,5 @@
 // A future by itself, over a call that the test settles by hand: what it promises without any pool. Futures of real
-// pools are
-// in tests/crash/behaviour_future_test.cpp.
+// pools are in tests/crash/behaviour_future_test.cpp.
 
 #include <selvage/future.hpp>
 

@@ -97,6 +97,11 @@ TEST(options, times_are_not_negative) {
 }
 
 TEST(options, spinning_is_bounded) {
+  EXPECT_PASSES({.spin = {.pause = 1000, .park = 10us}});
+  EXPECT_NAMES("spin.pause", {.spin = {.pause = 0}});
+  EXPECT_NAMES("spin.pause", {.spin = {.pause = 1001}});
+  EXPECT_NAMES("spin.park", {.spin = {.park = 9us}});
+  EXPECT_NAMES("spin.park", {.spin = {.park = -1s}});
   EXPECT_PASSES({.spin = {.host = 1s, .worker = 1s}});
   EXPECT_NAMES("spin.host", {.spin = {.host = 1s + 1ns}});
   EXPECT_NAMES("spin.worker", {.spin = {.worker = 1h}});

@@ -1,6 +1,5 @@
 // From the supervisor's verdict and the dead worker's own record to words: the verdict is believed, the record only
-// where it
-// agrees. BEHAVIOURS, "Errors": always a code, the cause, and what is known of the worker.
+// where it agrees. BEHAVIOURS, "Errors": always a code, the cause, and what is known of the worker.
 
 #include "pool/verdict_error.hpp"
 

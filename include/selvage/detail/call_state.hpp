@@ -56,8 +56,7 @@ class call_state {
   virtual ~call_state() = default;
 
   /// The worker's answer: copies what it needs out of `answer`, whose bytes may be changing while it reads. Returns:
-  /// empty,
-  /// or what is wrong with the answer. Called once, by whoever collects.
+  /// empty, or what is wrong with the answer. Called once, by whoever collects.
   virtual std::string receive(payload_view answer) = 0;
   /// A trusted view wants the bytes left in place: returns true. Where there is no room for it, receive() follows.
   virtual bool keep_in_place(payload_view /*answer*/) { return false; }
@@ -113,7 +112,12 @@ class call_ref {
   ~call_ref() { reset(); }
 
   [[nodiscard]] static call_ref share(C* call) noexcept {
-    call->references.fetch_add(1, std::memory_order_relaxed);  // relaxed: the caller already holds one
+    // relaxed, all: the caller already holds one, and has no one to race with where it is the only one
+    if (call->references.load(std::memory_order_relaxed) == 1) {
+      call->references.store(2, std::memory_order_relaxed);
+    } else {
+      call->references.fetch_add(1, std::memory_order_relaxed);
+    }
     return call_ref(call);
   }
   void reset() noexcept {
@@ -137,9 +141,8 @@ class call_ref {
 
 /// Blocks until the call is settled, or until the time has come. The caller collects for everybody meanwhile.
 bool wait_until_settled(call_state& call, std::uint64_t until_ns);
-/// Asks for the call to stop: before its start it is removed; while it runs its signal is raised, and after its
-/// grace, where
-/// it has one, its worker is killed. Nothing where it is settled.
+/// Asks for the call to stop: before its start it is removed; while it runs its signal is raised, and after its grace,
+/// where it has one, its worker is killed. Nothing where it is settled.
 void abort_call(call_state& call) noexcept;
 /// Runs `callback` on the helper thread once the call is settled.
 void notify_when_settled(call_state& call, std::function<void()> callback);

@@ -13,8 +13,7 @@
 namespace selvage::detail {
 
 /// Runs ready handlers of a worker's coroutines. Implemented by <selvage/asio.hpp>, owned by the worker, made at the
-/// first
-/// coroutine.
+/// first coroutine.
 class event_loop {
  public:
   virtual ~event_loop() = default;

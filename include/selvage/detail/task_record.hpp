@@ -1,7 +1,6 @@
 #pragma once
 // A task as a pool keeps it: its name, options, callable and thunk, and what start::spawn needs in order to find the
-// same
-// task in another process. Made by <selvage/task.hpp>; the typed callable is in there.
+// same task in another process. Made by <selvage/task.hpp>; the typed callable is in there.
 
 #include <cstdint>
 #include <memory>
