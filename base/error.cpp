@@ -63,7 +63,9 @@ std::string error::report() const {
   std::string text = shared_->line + "\n";
   for (const std::string& cause : it.causes) text += fmt::format("  caused by {}\n", cause);
   if (it.call_id != 0) text += fmt::format("  call {}, attempt {}\n", it.call_id, it.attempt);
-  if (it.worker_pid != 0) {
+  if (it.worker_pid != 0 && it.usage.peak_resident_bytes == 0) {  // it lives
+    text += fmt::format("  worker {}\n", it.worker_pid);
+  } else if (it.worker_pid != 0) {
     text += fmt::format("  worker {}: {:.3f} s user, {:.3f} s system, {:.1f} MiB peak\n", it.worker_pid,
                         static_cast<double>(it.usage.user_time.count()) / 1e6,
                         static_cast<double>(it.usage.system_time.count()) / 1e6,

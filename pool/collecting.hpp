@@ -12,7 +12,7 @@ namespace selvage::detail {
 
 inline constexpr unsigned fruitless_wakes_borne = 16;
 inline constexpr std::uint64_t look_interval_ns = 1'000'000;
-inline constexpr unsigned looks_between_clocks = 16;
+inline constexpr unsigned pauses_between_clocks = 16;
 inline constexpr std::uint64_t shortest_spin_ns = 1'000;
 
 // Requires: the seat. Returns when done() or at until_ns, but not before a first pass. `done` is asked after every pass
@@ -21,6 +21,10 @@ template <class Done>
 void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
   unsigned looks = 0;
+  const unsigned looks_between_clocks = std::max(1U, pauses_between_clocks / options_.spin.pause);
+  const auto pause = [this] {
+    for (unsigned i = 0; i < options_.spin.pause; ++i) shm::spin_pause();
+  };
   while (!done() && !closer_waits_.load(std::memory_order_relaxed)) {  // relaxed: looked at again before parking
     if (collect_pass()) {
       if (spin_since != 0) spin_ns_ = std::min(spin_limit_ns_, 2 * spin_ns_);  // it paid
@@ -29,20 +33,23 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
       if (until_ns != base::never_ns && base::now_ns() >= until_ns) return;
       continue;
     }
-    if (++looks % looks_between_clocks != 1 && spin_ns_ != 0) {
-      for (unsigned i = 0; i < options_.spin.pause; ++i) shm::spin_pause();
+    if (looks++ % looks_between_clocks != 0 && spin_ns_ != 0) {
+      pause();
       continue;
     }
     const std::uint64_t now = base::now_ns();
     if (now >= until_ns) return;
     if (spin_since == 0) spin_since = now;
-    if (now - spin_since < spin_ns_) continue;
+    if (now - spin_since < spin_ns_) {
+      pause();
+      continue;
+    }
     spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
     if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
     const std::uint64_t planned = park(until_ns, seen);
     const std::uint64_t woken = base::now_ns();
-    if (spin_trial_.is_due_after(woken - now)) spin_ns_ = spin_limit_ns_;
+    if (woken < planned && spin_trial_.is_due_after(woken - now)) spin_ns_ = spin_limit_ns_;
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && woken < planned) ++fruitless_wakes_;
     spin_since = 0;

@@ -63,8 +63,8 @@ bool pool_core::collect_pass() {
   return progress;
 }
 
-// Requires: the seat. Oldest first. Returns: false where some are left, since enough was copied for one pass: large
-// answers are settled as they are asked for, not all at once into memory that nobody wants yet.
+// Requires: the seat. Oldest first. Returns: false where some are left, since enough was copied for one pass: whoever
+// waits gets his large answer before the others are copied, into memory that was just freed.
 bool pool_core::settle_finished(host::lane_port& port, std::uint64_t finished, lock_type& held) {
   if (!std::has_single_bit(finished)) port.lane.fetch(finished);
   const unsigned oldest = port.lane.oldest_from();

@@ -169,9 +169,13 @@ pool::~pool() {
 }
 
 void pool::shutdown(std::chrono::nanoseconds drain) {
+  detail::require(core_ != nullptr, "a pool that was moved from was shut down");
   if (core_->in_owner()) core_->shutdown(drain);
 }
 
-pool_stats pool::stats() const { return core_->stats(); }
+pool_stats pool::stats() const {
+  detail::require(core_ != nullptr, "a pool that was moved from was asked for its figures");
+  return core_->stats();
+}
 
 }  // namespace selvage

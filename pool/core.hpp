@@ -119,7 +119,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] error input_error(const call_state& call, const std::exception_ptr& problem) const;
 
   // posting.cpp
-  [[nodiscard]] std::optional<error> admit(call_state& call, const task_record& task, payload_source& arguments);
+  [[nodiscard]] std::optional<error> admit(call_state& call, const task_record& task, const payload_source& arguments);
+  [[nodiscard]] static payload_source kept_source(const kept_payload& kept) noexcept;
   [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
   [[nodiscard]] error closed_error(const call_state& call) const;
   [[nodiscard]] error unknown_error(const call_state& call) const;

@@ -65,8 +65,8 @@ std::optional<error> pool_core::admit_waiting(call_state& call, const call_optio
 
 // It was admitted when it was called: the bound of the queue does not refuse it now.
 void pool_core::resume_waiting(call_state& call, const task_record& task, const payload_source& given) {
-  payload_source arguments = given;
-  auto refused = admit(call, task, arguments);
+  auto refused = admit(call, task, given);
+  const payload_source arguments = call.kept.storage ? kept_source(call.kept) : given;
   lock_type held(lock_);
   const auto kept = no_longer_waits(call);
   if (call.settled()) return;  // aborted, or the pool was closed meanwhile

@@ -14,19 +14,11 @@ namespace {
 /// Above this, bytes are written into their place outside the lock; so is whatever the program itself writes.
 constexpr std::size_t write_under_lock_bytes = 4096;
 
+/// So many calls in flight keep their caller busy while the worker waits for more of them to gather.
+constexpr unsigned crowd = 16;
+
 bool writes_outside_lock(const payload_source& arguments) noexcept {
   return arguments.write != nullptr && (arguments.foreign || arguments.bound > write_under_lock_bytes);
-}
-
-payload_source kept_source(const kept_payload& kept) noexcept {
-  return {.form = kept.form,
-          .bound = kept.used.length,
-          .write = [](const void* value, std::span<std::byte> out) -> extent {
-            const auto& it = *static_cast<const kept_payload*>(value);
-            if (it.used.length != 0) std::memcpy(out.data(), it.storage.get() + it.used.offset, it.used.length);
-            return {0, it.used.length};
-          },
-          .value = &kept};
 }
 
 kept_payload keep(const payload_source& arguments) {
@@ -50,8 +42,12 @@ std::uint64_t first_of(std::chrono::nanoseconds a, std::chrono::nanoseconds b, s
 void pool_core::submit(call_state& call, const task_record& task, const payload_source& given,
                        const call_options& options, when_full full) {
   prepare(call, task, options);
-  payload_source arguments = given;
-  auto refused = admit(call, task, arguments);
+  auto refused = admit(call, task, given);
+  // Not simply a copy: to load as a whole what was just stored in parts is to wait for every store before it, and the
+  // last call's may be waiting for the worker's cache.
+  std::optional<payload_source> encoded;
+  if (call.kept.storage) encoded = kept_source(call.kept);
+  const payload_source& arguments = encoded ? *encoded : given;
   if (const char* const fault = host::fault_of(options)) refused = invalid_error(call, fault);
   lock_type held(lock_);
   ++unsettled_;
@@ -94,6 +90,17 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
 }
 
+payload_source pool_core::kept_source(const kept_payload& kept) noexcept {
+  return {.form = kept.form,
+          .bound = kept.used.length,
+          .write = [](const void* value, std::span<std::byte> out) -> extent {
+            const auto& it = *static_cast<const kept_payload*>(value);
+            if (it.used.length != 0) std::memcpy(out.data(), it.storage.get() + it.used.offset, it.used.length);
+            return {0, it.used.length};
+          },
+          .value = &kept};
+}
+
 // ---- before the lock -----------------------------------------------------------------------------------------------
 
 void pool_core::prepare(call_state& call, const task_record& task, const call_options& options) {
@@ -105,14 +112,13 @@ void pool_core::prepare(call_state& call, const task_record& task, const call_op
 
 // The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap is
 // encoded here first, into private memory, so that nothing is reserved for a payload that will be refused.
-std::optional<error> pool_core::admit(call_state& call, const task_record& task, payload_source& arguments) {
+std::optional<error> pool_core::admit(call_state& call, const task_record& task, const payload_source& arguments) {
   const auto found = index_.find(task);
   if (!found) return unknown_error(call);
   call.task_index = *found;
   std::size_t size = arguments.bound;
   if (size > payload_cap_ && arguments.form == payload_form::table) {
     call.kept = keep(arguments);
-    arguments = kept_source(call.kept);
     size = call.kept.used.length;
   }
   if (size <= payload_cap_) return std::nullopt;
@@ -226,7 +232,8 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   header.limit_ns.store(limit, std::memory_order_relaxed);
   header.task = call.task_index;
   header.form = static_cast<std::uint8_t>(form);
-  header.flags = static_cast<std::uint8_t>(port.lane.base_flags(slot) | (in_arena ? shm::request_flags::in_arena : 0));
+  header.flags = static_cast<std::uint8_t>(port.lane.base_flags(slot) | (in_arena ? shm::request_flags::in_arena : 0) |
+                                           (port.in_flight_count() > crowd ? shm::request_flags::in_crowd : 0));
   header.grace_us =
       limit == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(call.grace_ns / 1000, UINT32_MAX));
   header.offset = offset;

@@ -54,10 +54,10 @@ bool pool_core::rebalance(lock_type& held) {
   std::uint64_t now = 0;
   bool moved = false;
   for (const auto& port : lanes_) {
-    const std::uint64_t in_flight = port->lane.in_flight();
+    const std::uint64_t in_flight = port->lane.in_flight() & ~port->lane.finished();
     if (std::popcount(in_flight) < 2 || port->dead) continue;
     if (now == 0) now = base::now_ns();
-    const std::uint64_t started = port->lane.started();
+    const std::uint64_t started = port->lane.started() & in_flight;
     const std::uint64_t waiting = in_flight & ~started;
     if (waiting == 0) continue;
     if (started != 0) port->unstarted_since_ns = 0;

@@ -34,6 +34,10 @@ void take_usage(failure& what, const shm::verdict& verdict) {
   what.stderr_tail = stderr_of(verdict);
 }
 
+bool has_fault_address(int signal) noexcept {
+  return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
+}
+
 bool take_crash(failure& what, const shm::verdict& verdict, const shm::crash_record& record) {
   what.code = errc::crashed;
   what.message = fmt::format("the worker died of {}", signal_text(verdict.signal));
@@ -41,10 +45,11 @@ bool take_crash(failure& what, const shm::verdict& verdict, const shm::crash_rec
   if (kind == shm::crash_kind::none) return true;
   if (kind != shm::crash_kind::signal || record.epoch != verdict.epoch || record.signal != verdict.signal) return false;
   what.signal_code = record.signal_code;
-  what.fault_address = record.fault_address;
+  const bool has_address = record.signal_code > 0 && has_fault_address(verdict.signal);  // sent by the kernel
+  what.fault_address = has_address ? record.fault_address : 0;
   const auto frames = std::min(record.frame_count, shm::max_crash_frames);
   what.stack = symbolise({record.frames, frames}, record.image_base);
-  what.message += fmt::format(" at address {:#x}", record.fault_address);
+  if (has_address) what.message += fmt::format(" at address {:#x}", record.fault_address);
   if (!what.stack.empty()) what.message += " in " + what.stack.front();
   return true;
 }

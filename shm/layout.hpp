@@ -150,8 +150,9 @@ struct supervisor_lane {
 ///   bit 0  recall_base  value of the slot's bit in `recall` when the call was posted; recalled once it differs
 ///   bit 1  abort_base   the same for `abort`
 ///   bit 2  in_arena     the payload is at `offset` in the request arena, otherwise inline
+///   bit 3  in_crowd     many calls of the lane were in flight when it was posted: more are likely to follow at once
 struct request_flags {
-  static constexpr std::uint8_t recall_base = 1, abort_base = 2, in_arena = 4;
+  static constexpr std::uint8_t recall_base = 1, abort_base = 2, in_arena = 4, in_crowd = 8;
 };
 
 struct alignas(2 * line_bytes) request_header {

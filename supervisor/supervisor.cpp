@@ -67,7 +67,8 @@ class office {
   }
 
   [[noreturn]] void run() {
-    const death_notice notice(shared_.control.life);
+    // Never destroyed: the kernel reads it when this process is gone, whatever made it go.
+    [[maybe_unused]] const auto* const notice = new death_notice(shared_.control.life);
     for (ward& each : wards_) each.begin();
     for (;;) {
       obey_host();
@@ -194,7 +195,8 @@ void run(orders given) {
   try {
     become_supervisor(given);
     shm::check_segment(given.segment, given.shape);
-    office(given).run();
+    // Never destroyed either: the notice points into the mapping.
+    (new office(given))->run();
   } catch (const std::exception& problem) {
     ::dprintf(STDERR_FILENO, "selvage supervisor: %s\n", problem.what());
     leave_last_words(given, problem.what());

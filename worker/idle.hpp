@@ -29,7 +29,11 @@ struct idle_options {
 class idler {
  public:
   explicit idler(const idle_options& how) noexcept
-      : most_ns_(base::to_ns(how.spin)), budget_ns_(most_ns_), park_ns_(base::to_ns(how.park)), pause_(how.pause) {}
+      : most_ns_(base::to_ns(how.spin)),
+        budget_ns_(most_ns_),
+        park_ns_(base::to_ns(how.park)),
+        pause_(how.pause),
+        looks_per_round_(std::max(1U, pauses_per_round / how.pause)) {}
 
   /// Looks again and again. Returns: true once `look` does; false when the budget is spent, and then the caller parks.
   template <class Look>
@@ -37,7 +41,7 @@ class idler {
     if (budget_ns_ == 0) return look();
     std::uint64_t started_ns = 0;
     for (unsigned round = 1;; ++round) {
-      for (unsigned i = 0; i < looks_per_round; ++i) {
+      for (unsigned i = 0; i < looks_per_round_; ++i) {
         if (look()) {
           grow();
           return true;
@@ -66,11 +70,12 @@ class idler {
       shm::wait_on(*bell.word, bell.expected, base::saturating_add(parked_ns, nap));
     }
     lane.set_awake();
-    if (trial_.is_due_after(base::now_ns() - parked_ns)) budget_ns_ = most_ns_;
+    // A sleep that ended because its own time was up says nothing of when there is work.
+    if (look() && trial_.is_due_after(base::now_ns() - parked_ns)) budget_ns_ = most_ns_;
   }
 
  private:
-  static constexpr unsigned looks_per_round = 32;
+  static constexpr unsigned pauses_per_round = 32;  // between two readings of the clock
   static constexpr unsigned rounds_per_yield = 2;
   static constexpr std::uint64_t least_ns = 1'000;
   /// How long a worker naps where the host may not see that it sleeps (shm::heavy_fence could not be had).
@@ -83,6 +88,7 @@ class idler {
   std::uint64_t budget_ns_;
   std::uint64_t park_ns_;
   unsigned pause_;
+  unsigned looks_per_round_;
   shm::spin_trial trial_;
 };
 

@@ -15,6 +15,12 @@
 #include "worker/running_call.hpp"
 
 namespace selvage::worker {
+namespace {
+
+constexpr int many_calls = 32;
+constexpr std::uint64_t gathering_ns = 1'000;
+
+}  // namespace
 
 loop::loop(const lane_window& window, shm::worker_lane lane, const seat& place, const settings& given,
            std::span<const detail::task_entry> tasks)
@@ -34,6 +40,7 @@ loop::~loop() = default;
 
 void loop::serve() {
   while (!retiring()) {
+    if (crowded_) let_calls_gather();
     if (spent()) {
       rest_until_retired();
     } else if (const std::uint64_t pending = lane_.pending(); pending != 0) {
@@ -57,6 +64,7 @@ void loop::serve_batch(std::uint64_t pending) {
     pending &= ~shm::bit(slot);
     if (pending != 0) lane_.fetch(lane_.following(pending));
     const shm::taken_call call = lane_.take(slot, alone);
+    crowded_ = (call.flags & shm::request_flags::in_crowd) != 0;
     const std::uint64_t started_ns = now_ns_;
     const bool wanted = lane_.start(slot, call.flags, started_ns);
     if (unannounced_) lane_.wake_host(true);
@@ -123,6 +131,19 @@ void loop::rest() {
   if (idler_.spin(called)) return;
   flush_stdout();  // what tasks have printed is seen while nothing runs
   idler_.park(lane_, called);
+}
+
+// A host that posts one call after another would lose the line of `posted` to each look, and wait for it at each post.
+// Returns: once many wait, or no more have come for a while.
+void loop::let_calls_gather() noexcept {
+  announce();
+  crowded_ = false;
+  for (int before = -1;;) {
+    const int waiting = std::popcount(lane_.pending());
+    if (waiting >= many_calls || waiting == before) return;
+    before = waiting;
+    for (const std::uint64_t until = base::now_ns() + gathering_ns; base::now_ns() < until;) shm::spin_pause();
+  }
 }
 
 // What a task that ran out of memory has leaked would count against the next one: nothing more is started here. The

@@ -43,6 +43,7 @@ class loop {
   void announce() noexcept;
 
   void rest();
+  void let_calls_gather() noexcept;
   [[nodiscard]] bool spent() const noexcept;
   void rest_until_retired() noexcept;
   void run_coroutines();
@@ -63,6 +64,7 @@ class loop {
   bool unannounced_ = false;    // the host was not woken after the last `done`
   int event_fd_;
   bool memory_is_limited_;
+  bool crowded_ = false;  // the last call was one of many: its like follow at once
   idler idler_;
   result_writer results_;
   std::unique_ptr<running_call> call_;

@@ -1,8 +1,8 @@
 #pragma once
 // One-line fan-out: a function over every element of a range, in worker processes, results in input order.
 //
-//   const std::vector<std::uint64_t> sizes = selvage::map(paths, [&](const fs::path& path) { return measure(path);
-// }, {.workers = 8});
+//   const std::vector<std::uint64_t> sizes =
+//       selvage::map(paths, [&](const fs::path& path) { return measure(path); }, {.workers = 8});
 //
 // The range and whatever the function captures reach the workers by fork: only results are encoded, so elements may be
 // of any type. For timeouts, retries, errors as data or more than one pass, build a pool (or a run).

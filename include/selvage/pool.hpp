@@ -42,6 +42,7 @@ class pool {
       : pool(std::move(options), std::vector<any_task>{any_task(tasks)...}) {}
   pool(pool_options options, const std::vector<any_task>& tasks);
 
+  /// The pool that was moved from can only be destroyed: a call of it ends the program.
   pool(pool&&) noexcept = default;
   pool& operator=(pool&&) = delete;
   /// shutdown(0), where it was not called. Blocks until every process of the pool is gone.
@@ -80,7 +81,8 @@ class pool {
 
   /// Like call, for a trusted task whose result is one string, byte span or vector of scalars: the result is looked at
   /// where the worker wrote it, without a copy. The worker can change those bytes while you look: only for tasks that
-  /// you trust.
+  /// you trust. A view that is held when its worker dies keeps that worker's place empty until it is dropped: in a pool
+  /// of one, drop it before you wait for another call.
   template <class F, class... A>
   [[nodiscard]] future<trusted_view> call_trusted(const task<F>& task, A&&... arguments) {
     using codec = detail::result_codec<typename selvage::task<F>::shape::result>;
@@ -129,6 +131,7 @@ class pool {
   void start(detail::call_state& state, const task<F>& task, const call_options& options, detail::when_full full,
              A&&... arguments) {
     using shape = typename selvage::task<F>::shape;
+    detail::require(core_ != nullptr, "a pool that was moved from was asked for a call");
     static_assert(sizeof...(A) == shape::arity, "the task takes another number of arguments");
     if constexpr ((detail::is_future<std::remove_cvref_t<A>>::value || ...)) {
       detail::start_after<shape>(*core_, state, *task.record(), options, full, std::forward<A>(arguments)...);

@@ -125,14 +125,17 @@ TEST_F(shutting_down, a_callback_shuts_its_pool_down_while_others_wait_and_call)
 }
 
 TEST_F(shutting_down, a_callback_destroys_its_pool) {
+  const gate gate;
+  const auto held = task("held", [&gate] { gate.pass(); });
   std::atomic<int> ran{0};
-  auto* const owned = new pool(watched({.workers = 1}), add);
+  auto* const owned = new pool(watched({.workers = 1}), held);
   for (int i = 0; i < 5; ++i) {
-    owned->call(add, i, 2).then([&ran, owned, i](const auto&) {
+    owned->call(held).then([&ran, owned, i](const auto&) {
       if (i == 2) delete owned;
       ++ran;
     });
   }
+  gate.open();  // not before: no call may be made of a pool that is being destroyed
   EXPECT_TRUE(holds_in_the_end([&] { return ran == 5; }));
 }
 

@@ -113,6 +113,19 @@ TEST_F(pool_hosts, exit_with_a_pool_that_nobody_destroys_leaves_nothing) {
   EXPECT_EQ(host.left_behind(), "");
 }
 
+// A misuse, and said so.
+TEST_F(pool_hosts, a_call_of_a_pool_that_was_moved_from_ends_the_program) {
+  host_process host([](host_process::stage&) -> int {
+    pool moved({.workers = 1}, add);
+    pool pool(std::move(moved));
+    if (pool.call(add, 1, 2).get() != 3) return 1;
+    (void)moved.call(add, 1, 2);  // NOLINT(bugprone-use-after-move)
+    return 2;
+  });
+  EXPECT_EQ(host.exit_status(), 1000 + SIGABRT);
+  EXPECT_EQ(host.left_behind(), "");
+}
+
 // ---- signals ----------------------------------------------------------------------------------------------------
 
 // FAILURES row 27

@@ -44,6 +44,28 @@ TEST_P(pool_in_both_modes, who_is_parked_looks_again_in_the_time_of_the_options)
   expect_usable(pool);
 }
 
+// Processor time of another process, which lives.
+std::uint64_t cpu_ns_of(int pid) {
+  clockid_t clock = 0;
+  timespec time{};
+  EXPECT_EQ(::clock_getcpuclockid(pid, &clock), 0);
+  EXPECT_EQ(::clock_gettime(clock, &time), 0);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+// A look that finds nothing is no reason to spin again, or such a worker would never cease to.
+TEST_P(pool_in_both_modes, who_looks_again_in_vain_does_not_spin) {
+  pool pool(started({.workers = 1, .spin = {.worker = 1s, .park = 100us}}), add);
+  expect_usable(pool);
+  const int worker = all_worker_pids(pool)[0];
+  EXPECT_TRUE(holds_in_the_end([&] {
+    const std::uint64_t before = cpu_ns_of(worker);
+    ::usleep(300'000);
+    return cpu_ns_of(worker) - before < 150'000'000;
+  }));
+  expect_usable(pool);
+}
+
 // Without it nobody looks until there is something to see.
 TEST_P(pool_in_both_modes, who_is_parked_sleeps_until_it_is_woken) {
   const auto nap = selvage::task(

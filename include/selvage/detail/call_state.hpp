@@ -112,8 +112,9 @@ class call_ref {
   ~call_ref() { reset(); }
 
   [[nodiscard]] static call_ref share(C* call) noexcept {
-    // relaxed, all: the caller already holds one, and has no one to race with where it is the only one
-    if (call->references.load(std::memory_order_relaxed) == 1) {
+    // The caller already holds one, and has no one to race with where it is the only one: then it acquires what those
+    // that have let go did before. relaxed, the others: nothing is read by them
+    if (call->references.load(std::memory_order_acquire) == 1) {
       call->references.store(2, std::memory_order_relaxed);
     } else {
       call->references.fetch_add(1, std::memory_order_relaxed);
