@@ -262,10 +262,10 @@ TEST(supervisor_end, a_lane_that_backs_off_or_has_failed_does_not_hold_up_a_shut
 // ---- rest
 
 TEST(supervisor_end, an_idle_supervisor_does_not_wake_up) {
-  supervisor_rig rig({.lanes = 4, .restart = {.start_timeout = 300ms}}, behave);
+  supervisor_rig rig({.lanes = 4, .restart = {.start_timeout = 2s}}, behave);
   for (unsigned k = 0; k < 4; ++k) rig.open(k);
   for (unsigned k = 0; k < 4; ++k) {
-    const unsigned slot = rig.post(k, {.limit = 30ms});
+    const unsigned slot = rig.post(k, {.limit = 2s});
     ASSERT_TRUE(rig.await_done(k, slot));
     rig.take(k, slot);  // an answer that nobody takes is looked at for ever
   }
