@@ -6,10 +6,14 @@
 // call does. So the mutex is biased: a thread that has taken it many times in a row owns it, and enters by a plain
 // store and a look. A second thread takes the bias away first, with a heavy fence in place of the owner's.
 //
+// Every thread that ever has the bias says that it is inside in a chair of its own. A thread can be stopped between
+// believing that it has the bias and saying so, for as long as others have it by turns; what it then stores, and takes
+// back, must not be read as the word of another.
+//
 // Called by: pool_core, as its one lock. Never: biased where the process could not register for heavy fences.
 //
-//   owner:   inside = 1; light fence; look whether the bias is still mine       | SYNC bias: store, fence, look,
-//   other:   bias = nobody; heavy fence; wait until inside == 0                 | on either side
+//   owner:   my chair: inside = 1; light fence; look whether the bias is still mine   | SYNC bias: store, fence, look,
+//   other:   bias = nobody; heavy fence; wait until the owner's chair: inside == 0    | on either side
 //
 // Thread-safety: lock and unlock from any thread; not recursive. Blocks: as a mutex does; who takes the bias away waits
 // for the owner's turn to end without being woken (it looks, yields, then naps for 20 us at a time).
@@ -18,6 +22,7 @@
 
 #include <pthread.h>
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <mutex>
@@ -35,40 +40,49 @@ class biased_mutex {
 
   void lock() {
     const pthread_t self = ::pthread_self();
-    if (owner_.load(std::memory_order_relaxed) == self) {          // relaxed: only this thread can have made it so
-      inside_.store(1, std::memory_order_relaxed);                 // relaxed: fenced below
-      shm::light_fence(shm::fences::asymmetric);                   // SYNC bias: against take_away
-      if (owner_.load(std::memory_order_relaxed) == self) return;  // relaxed: fenced above
-      inside_.store(0, std::memory_order_release);                 // SYNC bias: nothing was done inside
+    // Acquire: the chair's thread. That it is this one can only have been stored by this one.
+    if (chair* const mine = owner_.load(std::memory_order_acquire); mine != nullptr && mine->thread == self) {
+      mine->inside.store(1, std::memory_order_relaxed);      // relaxed: fenced below
+      shm::light_fence(shm::fences::asymmetric);             // SYNC bias: against take_away
+      if (owner_.load(std::memory_order_relaxed) == mine) {  // relaxed: fenced above
+        inside_by_ = mine;
+        return;
+      }
+      mine->inside.store(0, std::memory_order_release);  // SYNC bias: nothing was done inside
     }
     lock_mutex(self);
   }
   void unlock() {
-    if (by_mutex_) {
-      by_mutex_ = false;
-      mutex_.unlock();
+    if (chair* const mine = inside_by_; mine != nullptr) {
+      mine->inside.store(0, std::memory_order_release);  // SYNC bias: what was done inside, for whoever takes it away
     } else {
-      inside_.store(0, std::memory_order_release);  // SYNC bias: what was done inside, for whoever takes the bias away
+      mutex_.unlock();
     }
   }
 
   /// Turns in a row, of one thread and by the mutex, after which that thread has the bias.
   static constexpr unsigned turns_for_bias = 16;
+  /// Threads that ever have the bias of one lock. Further ones take turns by the mutex.
+  static constexpr std::size_t most_preferred = 8;
 
  private:
-  void lock_mutex(pthread_t self);
-  void take_away() noexcept;
-
   // glibc's pthread_t is a word, never 0, and no two living threads share one. A thread that gets a dead one's starts
-  // after its end, and so inherits its bias rightly.
-  static constexpr pthread_t nobody = 0;
+  // after its end, and so inherits its chair rightly.
+  struct chair {
+    pthread_t thread = 0;                  // 0: free; written once, under mutex_
+    std::atomic<std::uint32_t> inside{0};  // written by that thread: it has the lock by its bias
+  };
 
-  bool biasable_;                         // under mutex_
-  std::atomic<pthread_t> owner_{nobody};  // who has the bias; written under mutex_
-  std::atomic<std::uint32_t> inside_{0};  // written by the owner: it has the lock by its bias
-  bool by_mutex_ = false;                 // under the lock: how it was taken
-  unsigned turns_ = 0;                    // under mutex_: in a row, of last_
-  pthread_t last_ = nobody;               // under mutex_
+  void lock_mutex(pthread_t self);
+  chair* chair_of(pthread_t self) noexcept;
+  void take_away(chair& from) noexcept;
+
+  std::atomic<chair*> owner_{nullptr};  // who has the bias; written under mutex_
+  chair* inside_by_ = nullptr;          // under the lock: how it was taken; null: by mutex_
+  bool biasable_;                       // under mutex_
+  unsigned turns_ = 0;                  // under mutex_: in a row, of last_
+  pthread_t last_ = 0;                  // under mutex_
+  std::array<chair, most_preferred> chairs_{};
   std::mutex mutex_;
 };
 

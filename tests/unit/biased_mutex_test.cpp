@@ -5,11 +5,17 @@
 #include <gtest/gtest.h>
 
 #include <sched.h>
+#include <time.h>
+#include <ucontext.h>
 
 #include <atomic>
+#include <csignal>
+#include <cstdio>
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include "shm/doorbell.hpp"
 
 namespace {
 
@@ -88,6 +94,105 @@ TEST_P(biased_mutex_in, a_bias_is_taken_away_and_given_again) {
   }
   visitor.join();
   EXPECT_EQ(count, turns + wanted_visits);
+}
+
+#if defined(__x86_64__)
+// A thread that is stopped after its k-th instruction, for as long as it takes another thread to have the bias and to be
+// inside by it. The trap flag makes the processor raise SIGTRAP after every instruction.
+namespace stepping {
+constexpr greg_t trap_flag = 0x100;
+std::atomic<int> steps_left{0};
+std::atomic<bool> stopped{false};
+std::atomic<bool> visitor_inside{false};  // the other one is inside, and stays there for a while
+
+void step(int, siginfo_t*, void* context) {
+  if (steps_left.fetch_sub(1) != 1) return;
+  constexpr int longest = 50;  // naps: where this thread itself is inside, nobody else gets in
+  stopped.store(true);
+  for (int naps = 0; naps < longest && !visitor_inside.load(); ++naps) {
+    const ::timespec nap{0, 20'000};
+    ::nanosleep(&nap, nullptr);
+  }
+  stopped.store(false);
+  static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_EFL] &= ~trap_flag;
+}
+
+void begin(int steps) {
+  steps_left.store(steps);
+  asm volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tleaq 128(%%rsp), %%rsp" ::
+                   : "cc", "memory");
+}
+
+// Returns: whether there were fewer instructions than steps.
+bool end() {
+  asm volatile("leaq -128(%%rsp), %%rsp\n\tpushfq\n\tandq $~0x100, (%%rsp)\n\tpopfq\n\tleaq 128(%%rsp), %%rsp" ::
+                   : "cc", "memory");
+  return steps_left.load() > 0;
+}
+}  // namespace stepping
+
+// It may have been on its way in, believing that it has the bias.
+TEST_P(biased_mutex_in, an_owner_stopped_after_any_instruction_disturbs_nobody_when_it_goes_on) {
+  struct ::sigaction on_trap = {};
+  struct ::sigaction before = {};
+  on_trap.sa_sigaction = stepping::step;
+  on_trap.sa_flags = SA_SIGINFO;
+  ASSERT_EQ(::sigaction(SIGTRAP, &on_trap, &before), 0);
+  biased_mutex lock(mode());
+  int met = 0;
+  std::atomic<bool> over{false};
+  using stepping::visitor_inside;
+  std::jthread visitor([&] {
+    while (!over.load()) {
+      if (!stepping::stopped.load()) continue;
+      for (unsigned turn = 0; turn <= biased_mutex::turns_for_bias + 1; ++turn) {
+        const std::unique_lock held(lock);
+      }
+      const std::unique_lock held(lock);
+      visitor_inside.store(true);
+      while (stepping::stopped.load()) selvage::shm::spin_pause();
+      std::this_thread::sleep_for(std::chrono::microseconds(200));  // the stopped one comes in now, if it can
+      visitor_inside.store(false);
+    }
+  });
+  bool all_seen = false;
+  int steps = 0;
+  while (!all_seen && ++steps < 10'000) {
+    for (unsigned turn = 0; turn <= biased_mutex::turns_for_bias + 1; ++turn) {
+      const std::unique_lock held(lock);
+    }
+    stepping::begin(steps);
+    lock.lock();
+    all_seen = stepping::end();
+    met += visitor_inside.load() ? 1 : 0;
+    lock.unlock();
+  }
+  over.store(true);
+  visitor.join();
+  EXPECT_TRUE(all_seen);
+  EXPECT_EQ(met, 0);
+  std::printf("stopped after each of %d instructions\n", steps - 1);
+  ASSERT_EQ(::sigaction(SIGTRAP, &before, nullptr), 0);
+}
+#endif
+
+TEST_P(biased_mutex_in, more_threads_than_can_be_preferred_take_turns) {
+  constexpr int threads = 3 * static_cast<int>(biased_mutex::most_preferred);
+  constexpr int turns = 2000;
+  biased_mutex lock(mode());
+  std::uint64_t count = 0;
+  {
+    std::vector<std::jthread> all;
+    for (int t = 0; t < threads; ++t) {
+      all.emplace_back([&] {
+        for (int i = 0; i < turns; ++i) {
+          const std::unique_lock held(lock);
+          ++count;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(count, static_cast<std::uint64_t>(threads) * turns);
 }
 
 TEST_P(biased_mutex_in, an_owner_that_ended_keeps_nobody_out) {
