@@ -6,8 +6,7 @@
 
 namespace selvage::host {
 
-std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes, bool costly) noexcept {
-  costly_ = costly;
+std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes) noexcept {
   switch (rule_) {
     case balance::round_robin:
       return next_in_turn(lanes);

@@ -16,6 +16,7 @@ struct lane_load {
   bool usable = false;
   unsigned in_flight = 0;
   std::uint64_t load_ns = 0;  ///< expected work of what is in flight
+  bool costly = false;        ///< it is asked to take a call that costs to be kept: see depth_rule::takes
 };
 
 class balancer {
@@ -23,13 +24,13 @@ class balancer {
   balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept
       : rule_(rule), depth_(depth), state_(seed | 1U) {}
 
-  /// Returns: a lane with room, or nothing where none has any. `costly`: see depth_rule::takes.
-  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes, bool costly = false) noexcept;
+  /// Returns: a lane with room, or nothing where none has any.
+  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept;
   [[nodiscard]] const depth_rule& depth() const noexcept { return depth_; }
 
  private:
   [[nodiscard]] bool has_room(const lane_load& lane) const noexcept {
-    return lane.usable && depth_.takes(lane.in_flight, lane.load_ns, costly_);
+    return lane.usable && depth_.takes(lane.in_flight, lane.load_ns, lane.costly);
   }
   [[nodiscard]] std::optional<unsigned> first_idle(std::span<const lane_load> lanes) const noexcept;
   [[nodiscard]] std::optional<unsigned> least_loaded(std::span<const lane_load> lanes) const noexcept;
@@ -41,7 +42,6 @@ class balancer {
   depth_rule depth_;
   std::uint64_t state_;
   unsigned turn_ = 0;
-  bool costly_ = false;  // the call that a lane is being chosen for
 };
 
 }  // namespace selvage::host

@@ -87,7 +87,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // inputs.cpp
   void submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
                     const call_options& options, when_full full, std::function<void()> launch);
-  void resume_waiting(call_state& call, const task_record& task, const payload_source& given);
+  void resume_waiting(call_state& call, const payload_source& given);
   void fail_waiting(call_state& call, const std::exception_ptr& problem);
 
   // futures.cpp
@@ -119,11 +119,11 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] error input_error(const call_state& call, const std::exception_ptr& problem) const;
 
   // posting.cpp
-  [[nodiscard]] std::optional<error> admit(call_state& call, const task_record& task, const payload_source& arguments);
+  [[nodiscard]] std::optional<error> find_task(call_state& call, const task_record& task) const;
+  [[nodiscard]] std::optional<error> admit(call_state& call, const payload_source& arguments);
   [[nodiscard]] static payload_source kept_source(const kept_payload& kept) noexcept;
   [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
   [[nodiscard]] error closed_error(const call_state& call) const;
-  [[nodiscard]] error unknown_error(const call_state& call) const;
   [[nodiscard]] error invalid_error(const call_state& call, const char* fault) const;
   void prepare(call_state& call, const task_record& task, const call_options& options);
   bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);

@@ -4,7 +4,6 @@
 // the response region any more. Answers that are there are delivered; what was started fails; what was not moves on;
 // then the host's words are zeroed and the next epoch is opened.
 
-#include <fmt/format.h>
 #include <linux/futex.h>
 #include <poll.h>
 
@@ -14,7 +13,6 @@
 #include "base/clock.hpp"
 #include "base/syscalls.hpp"
 #include "pool/core.hpp"
-#include "pool/symbols.hpp"
 #include "pool/verdict_error.hpp"
 
 namespace selvage::detail {
@@ -189,24 +187,12 @@ void pool_core::put_back(call_state& call, host::lane_port& port, unsigned slot)
   need_helper(helper_duty::collect);
 }
 
-namespace {
-
-/// Whose limit it was is told by its length.
-std::string limit_text(const call_state& call) {
-  const auto ms = [](std::uint64_t ns) { return static_cast<double>(ns) / 1e6; };
-  return call.grace_ns == 0 ? fmt::format(" (timeout {:g} ms)", ms(call.timeout_ns))
-                            : fmt::format(" (timeout {:g} ms, grace {:g} ms)", ms(call.timeout_ns), ms(call.grace_ns));
-}
-
-}  // namespace
-
 error pool_core::death_error(host::lane_port& port, const shm::verdict& verdict, const call_state& call) {
   failure what = base_failure(call, errc::crashed, "the worker died");
   if (verdict.epoch != port.lane.open_epoch()) return error(std::move(what));
   shm::crash_record record;
   std::memcpy(static_cast<void*>(&record), static_cast<const void*>(&port.lane.crash()), sizeof record);
-  if (!host::describe_death(what, verdict, record, call.id)) ++port.figures.forged;
-  if (what.code == errc::timed_out) what.message += limit_text(call);
+  if (!host::describe_death(what, verdict, record, {call.id, call.timeout_ns, call.grace_ns})) ++port.figures.forged;
   return error(std::move(what));
 }
 

@@ -171,8 +171,8 @@ void fail_waiting(pool_core& core, call_state& call, const std::exception_ptr& p
   core.fail_waiting(call, problem);
 }
 
-void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments) {
-  core.resume_waiting(call, task, arguments);
+void resume_waiting(pool_core& core, call_state& call, const payload_source& arguments) {
+  core.resume_waiting(call, arguments);
 }
 
 }  // namespace selvage::detail

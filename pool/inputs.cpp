@@ -13,12 +13,11 @@ namespace selvage::detail {
 void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
                              const call_options& options, when_full full, std::function<void()> launch) {
   prepare(call, task, options);
-  const auto found = index_.find(task);  // if it is known, the pool keeps the record for as long as the call may wait
-  if (found) call.task_index = *found;
+  auto refused = find_task(call, task);  // if it is known, the pool keeps the record for as long as the call may wait
   {
     lock_type held(lock_);
     ++unsettled_;
-    auto refused = found ? withdrawn(call) : unknown_error(call);
+    if (!refused) refused = withdrawn(call);
     if (const char* const fault = host::fault_of(options)) refused = invalid_error(call, fault);
     if (!refused) refused = admit_waiting(call, options, full, held);
     if (refused) return settle_from_outside(call, std::move(*refused));
@@ -64,8 +63,8 @@ std::optional<error> pool_core::admit_waiting(call_state& call, const call_optio
 }
 
 // It was admitted when it was called: the bound of the queue does not refuse it now.
-void pool_core::resume_waiting(call_state& call, const task_record& task, const payload_source& given) {
-  auto refused = admit(call, task, given);
+void pool_core::resume_waiting(call_state& call, const payload_source& given) {
+  auto refused = admit(call, given);
   const payload_source arguments = call.kept.storage ? kept_source(call.kept) : given;
   lock_type held(lock_);
   const auto kept = no_longer_waits(call);

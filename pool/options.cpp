@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_set>
 
 #include <selvage/error.hpp>
 
@@ -86,7 +87,15 @@ pool_options checked(pool_options given, std::size_t tasks) {
 }
 
 task_list checked(task_list tasks) {
+  std::unordered_set<std::string_view> names;
   for (const auto& task : tasks) {
+    if (task->name.empty()) throw error(errc::invalid_options, "selvage::task: a name must not be empty");
+    if (!names.insert(task->name).second) {
+      throw error(errc::invalid_options,
+                  fmt::format("selvage::task: two tasks of the pool are named '{}': errors and figures could not tell "
+                              "them apart",
+                              task->name));
+    }
     const auto not_negative = [&](std::chrono::nanoseconds time, std::string_view field) {
       if (time.count() >= 0) return;
       throw error(errc::invalid_options,

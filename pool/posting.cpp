@@ -42,7 +42,8 @@ std::uint64_t first_of(std::chrono::nanoseconds a, std::chrono::nanoseconds b, s
 void pool_core::submit(call_state& call, const task_record& task, const payload_source& given,
                        const call_options& options, when_full full) {
   prepare(call, task, options);
-  auto refused = admit(call, task, given);
+  auto refused = find_task(call, task);
+  if (!refused) refused = admit(call, given);
   // Not simply a copy: to load as a whole what was just stored in parts is to wait for every store before it, and the
   // last call's may be waiting for the worker's cache.
   std::optional<payload_source> encoded;
@@ -110,12 +111,20 @@ void pool_core::prepare(call_state& call, const task_record& task, const call_op
   call.grace_ns = first_of(options.grace, task.options.grace, options_.grace);
 }
 
+// Before anybody else knows the call: `task_index` is read by whoever settles it.
+std::optional<error> pool_core::find_task(call_state& call, const task_record& task) const {
+  const auto found = index_.find(task);
+  if (!found) {
+    return error(base_failure(call, errc::unknown_task,
+                              "the pool was built without this task: name it in the pool's constructor"));
+  }
+  call.task_index = *found;
+  return std::nullopt;
+}
+
 // The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap is
 // encoded here first, into private memory, so that nothing is reserved for a payload that will be refused.
-std::optional<error> pool_core::admit(call_state& call, const task_record& task, const payload_source& arguments) {
-  const auto found = index_.find(task);
-  if (!found) return unknown_error(call);
-  call.task_index = *found;
+std::optional<error> pool_core::admit(call_state& call, const payload_source& arguments) {
   std::size_t size = arguments.bound;
   if (size > payload_cap_ && arguments.form == payload_form::table) {
     call.kept = keep(arguments);
@@ -134,10 +143,10 @@ bool pool_core::post_somewhere(call_state& call, const payload_source& arguments
   const bool costly = arguments.bound >= host::depth_rule::costly_to_keep_bytes;
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     const host::lane_port& port = *lanes_[i];
-    loads_[i] = {port.usable(), port.in_flight_count(), costly ? port.unfinished_load_ns() : port.load_ns};
+    loads_[i] = {port.usable(), port.in_flight_count(), costly ? port.unfinished_load_ns() : port.load_ns, costly};
   }
   int no_memory = 0;
-  while (const auto chosen = balancer_.choose(loads_, costly)) {
+  while (const auto chosen = balancer_.choose(loads_)) {
     host::lane_port& port = *lanes_[*chosen];
     const host::post_result result = post_to(port, call, arguments, held);
     if (result == host::post_result::posted) return true;
@@ -207,11 +216,6 @@ std::optional<error> pool_core::withdrawn(const call_state& call) const {
   if (broken_) return with_cause(call, *broken_);
   if (state_ == state::closed) return closed_error(call);
   return std::nullopt;
-}
-
-error pool_core::unknown_error(const call_state& call) const {
-  return error(base_failure(call, errc::unknown_task,
-                            "the pool was built without this task: name it in the pool's constructor"));
 }
 
 error pool_core::invalid_error(const call_state& call, const char* fault) const {

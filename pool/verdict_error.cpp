@@ -66,6 +66,12 @@ bool take_exit(failure& what, const shm::verdict& verdict, const shm::crash_reco
   return kind == shm::crash_kind::none || told;
 }
 
+std::string limit_text(const doomed_call& call) {
+  const auto ms = [](std::uint64_t ns) { return static_cast<double>(ns) / 1e6; };
+  return call.grace_ns == 0 ? fmt::format(" (timeout {:g} ms)", ms(call.timeout_ns))
+                            : fmt::format(" (timeout {:g} ms, grace {:g} ms)", ms(call.timeout_ns), ms(call.grace_ns));
+}
+
 }  // namespace
 
 std::string stderr_of(const shm::verdict& verdict) {
@@ -73,16 +79,16 @@ std::string stderr_of(const shm::verdict& verdict) {
 }
 
 bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record,
-                    std::uint64_t call_id) {
+                    const doomed_call& call) {
   take_usage(what, verdict);
-  const bool named = verdict.call_id == call_id;
+  const bool named = verdict.call_id == call.id;
   switch (static_cast<shm::verdict_reason>(verdict.reason)) {
     case shm::verdict_reason::signalled:
       return take_crash(what, verdict, record);
     case shm::verdict_reason::timed_out:
       what.code = named ? errc::timed_out : errc::crashed;
       what.message =
-          named ? "it ran over its time limit and its worker was killed"
+          named ? "it ran over its time limit and its worker was killed" + limit_text(call)
                 : fmt::format("its worker was killed because call {}, which ran beside it, was over its time limit",
                               verdict.call_id);
       return true;

@@ -12,9 +12,17 @@
 
 namespace selvage::host {
 
+/// What a dead worker had to run: whose limit it was is told by its length.
+struct doomed_call {
+  std::uint64_t id = 0;
+  std::uint64_t timeout_ns = 0;
+  std::uint64_t grace_ns = 0;
+};
+
 /// Fills code, message and everything known of the worker. `record` is a private copy. Returns: false where the record
 /// contradicts the verdict and was ignored.
-bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record, std::uint64_t call_id);
+bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record,
+                    const doomed_call& call);
 
 /// The last death of a lane's worker before it was ready. Reads the supervisor's record under its sequence lock.
 [[nodiscard]] shm::verdict last_start_failure(const shm::supervisor_lane& lane);

@@ -134,8 +134,9 @@ struct task_options {
 };
 
 struct call_options {
-  /// 0: the task's, else the pool's. A negative one, such as the rest of a deadline that has passed, is no limit that a
-  /// call could keep: the call does not run, and its future has errc::invalid_options.
+  /// 0: the task's, else the pool's; nanoseconds::max(): none, whatever theirs. A negative one, such as the rest of a
+  /// deadline that has passed, is no limit that a call could keep: the call does not run, and its future has
+  /// errc::invalid_options.
   std::chrono::nanoseconds timeout{0};
   std::chrono::nanoseconds grace{0};  ///< 0: the task's, else the pool's; also after an abort while running
   std::stop_token stop{};             ///< a stop request aborts the call

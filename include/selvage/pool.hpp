@@ -69,10 +69,18 @@ class pool {
   /// Like call, but where call would wait it returns errc::queue_full. Never blocks.
   template <class F, class... A>
   [[nodiscard]] tl::expected<future<typename task<F>::result>, error> try_call(const task<F>& task, A&&... arguments) {
+    return try_call_with({}, task, std::forward<A>(arguments)...);
+  }
+
+  /// The same under options of its own.
+  template <class F, class... A>
+  [[nodiscard]] tl::expected<future<typename task<F>::result>, error> try_call_with(const call_options& options,
+                                                                                    const task<F>& task,
+                                                                                    A&&... arguments) {
     using result = typename selvage::task<F>::shape::result;
     auto state =
         detail::call_ref<detail::result_state<typename selvage::task<F>::result>>(new detail::typed_call<result>);
-    start<F>(*state.get(), task, {}, detail::when_full::refuse, std::forward<A>(arguments)...);
+    start<F>(*state.get(), task, options, detail::when_full::refuse, std::forward<A>(arguments)...);
     if (state->settled() && state->problem && state->problem->code() == errc::queue_full) {
       return tl::make_unexpected(*state->problem);
     }
@@ -85,11 +93,18 @@ class pool {
   /// of one, drop it before you wait for another call.
   template <class F, class... A>
   [[nodiscard]] future<trusted_view> call_trusted(const task<F>& task, A&&... arguments) {
+    return call_trusted_with({}, task, std::forward<A>(arguments)...);
+  }
+
+  /// The same under options of its own.
+  template <class F, class... A>
+  [[nodiscard]] future<trusted_view> call_trusted_with(const call_options& options, const task<F>& task,
+                                                       A&&... arguments) {
     using codec = detail::result_codec<typename selvage::task<F>::shape::result>;
     static_assert(codec::form == detail::payload_form::flat,
                   "only a result that is one string, byte span or vector of scalars can be viewed in place");
     auto state = detail::call_ref<detail::result_state<trusted_view>>(new detail::view_call);
-    start<F>(*state.get(), task, {}, detail::when_full::wait, std::forward<A>(arguments)...);
+    start<F>(*state.get(), task, options, detail::when_full::wait, std::forward<A>(arguments)...);
     return future<trusted_view>(std::move(state));
   }
 

@@ -33,7 +33,16 @@ struct parameters {};
 
 // Result and parameters of a callable with one signature.
 template <class F>
-struct signature_of : signature_of<decltype(&F::operator())> {};
+struct signature_of {
+  static_assert(sizeof(F) == 0,
+                "selvage: a task is a function with one signature: write the parameter types of a generic lambda, and "
+                "wrap one overload of several in a lambda");
+  using result = void;
+  using params = parameters<>;
+};
+template <class F>
+requires requires { &F::operator(); }
+struct signature_of<F> : signature_of<decltype(&F::operator())> {};
 template <class R, class... P>
 struct signature_of<R (*)(P...)> {
   using result = R;
@@ -93,7 +102,10 @@ struct call_shape {
 template <class R, class Params>
 struct shape_of;
 template <class R, class... P>
-struct shape_of<R, parameters<P...>> : std::type_identity<call_shape<false, R, P...>> {};
+struct shape_of<R, parameters<P...>> : std::type_identity<call_shape<false, R, P...>> {
+  static_assert((!std::is_same_v<std::remove_cvref_t<P>, abort_signal> && ...),
+                "selvage: selvage::abort_signal must be the first parameter of a task, taken by value");
+};
 template <class R, class... P>
 struct shape_of<R, parameters<abort_signal, P...>> : std::type_identity<call_shape<true, R, P...>> {};
 
@@ -127,6 +139,7 @@ class task {
   using shape = detail::shape_of_callable<F>;
   using result = typename shape::host_type;
 
+  /// `name`: not empty, and no other task's of the same pool; it stands in errors and figures.
   task(std::string_view name, F function, task_options options = {}) {
     auto record = std::make_shared<detail::callable_record<F>>(std::move(function));
     record->name = name;

@@ -23,8 +23,7 @@ struct usage {
 
   static usage of(int pid) {
     usage sum;
-    const std::string root = "/proc/" + std::to_string(pid);
-    std::ifstream stat(root + "/stat");
+    std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
     std::string text((std::istreambuf_iterator<char>(stat)), {});
     std::istringstream after_name(text.substr(std::min(text.size(), text.rfind(')') + 1)));
     std::string skipped;
@@ -33,13 +32,7 @@ struct usage {
     std::uint64_t system = 0;
     after_name >> user >> system;
     sum.cpu_ticks = user + system;
-    std::error_code gone;
-    for (const auto& thread : std::filesystem::directory_iterator(root + "/task", gone)) {
-      std::ifstream status(thread.path() / "status");
-      for (std::string line; std::getline(status, line);) {
-        if (line.find("ctxt_switches") != line.npos) sum.switches += std::stoull(line.substr(line.find(':') + 1));
-      }
-    }
+    sum.switches = tests::context_switches::of_process(pid).all();
     return sum;
   }
   usage& operator+=(const usage& more) {

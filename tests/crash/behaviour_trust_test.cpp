@@ -46,7 +46,8 @@ TEST_F(trust, sixty_five_thousand_five_hundred_and_thirty_six_tasks_pass_and_one
   const auto one = task("one", [](int value) { return value; });
   std::vector<any_task> tasks;
   tasks.reserve(65'537);
-  for (int i = 0; i < 65'535; ++i) tasks.emplace_back(task("many", [](int value) { return value + 1; }));
+  for (int i = 0; i < 65'535; ++i)
+    tasks.emplace_back(task("one of " + std::to_string(i), [](int value) { return value + 1; }));
   tasks.emplace_back(one);
   {
     pool pool(watched({.workers = 1}), tasks);
@@ -138,7 +139,7 @@ TEST_F(trust, a_failure_by_the_callers_own_doing_or_through_an_input_names_its_t
     }
   });
   pool pool(watched({.workers = 2}), held, thrower, add);
-  auto call = pool.call(held, 1);
+  auto call = pool.call_with({.grace = 50ms}, held, 1);  // it may have started
   call.abort();
   const auto aborted = call.result();
   ASSERT_EQ(code_of(aborted), errc::aborted);

@@ -19,13 +19,8 @@ INSTANTIATE_TEST_SUITE_P(by, pool_in_both_modes, ::testing::Values(start::fork, 
                          [](const auto& info) { return info.param == start::fork ? "fork" : "spawn"; });
 
 // How often a thread has gone to sleep: its own, or that of a process with one.
-std::uint64_t sleeps_of(const std::filesystem::path& task) {
-  std::ifstream status(task / "status");
-  std::uint64_t count = 0;
-  for (std::string word; status >> word;) {
-    if (word == "voluntary_ctxt_switches:") status >> count;
-  }
-  return count;
+std::uint64_t sleeps_of(const std::filesystem::path& thread) {
+  return tests::context_switches::of_thread(thread).voluntary;
 }
 
 // A worker that has nothing to do, and a caller whose call takes long: both look again after `park` by themselves.

@@ -76,10 +76,7 @@ std::uint64_t wakes_of_helper() {
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
     std::string word;
     if (std::ifstream name(thread.path() / "comm"); !(name >> word) || word != "selvage-helper") continue;
-    std::ifstream status(thread.path() / "status");
-    for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("voluntary_ctxt_switches:")) return std::stoull(line.substr(line.find(':') + 1));
-    }
+    return tests::context_switches::of_thread(thread.path()).voluntary;
   }
   return 0;
 }

@@ -2,10 +2,9 @@
 
 #include <fcntl.h>
 
-#include <fstream>
-
 #include "base/syscalls.hpp"
 #include "tests/crash/supervisor_rig.hpp"
+#include "tests/support/processes.hpp"
 
 namespace selvage::test {
 namespace {
@@ -269,17 +268,7 @@ TEST(supervisor_end, an_idle_supervisor_does_not_wake_up) {
     ASSERT_TRUE(rig.await_done(k, slot));
     rig.take(k, slot);  // an answer that nobody takes is looked at for ever
   }
-  const auto switches = [&] {
-    std::ifstream status("/proc/" + std::to_string(rig.pid()) + "/status");
-    std::uint64_t total = 0, count = 0;
-    for (std::string word; status >> word;) {
-      if (word == "voluntary_ctxt_switches:" || word == "nonvoluntary_ctxt_switches:") {
-        status >> count;
-        total += count;
-      }
-    }
-    return total;
-  };
+  const auto switches = [&] { return tests::context_switches::of_process(rig.pid()).all(); };
   ASSERT_GT(switches(), 0U);
   // The start timeouts and the limits are looked at, however late; one that polls has no such half second.
   EXPECT_TRUE(eventually([&] {

@@ -124,7 +124,7 @@ void death(std::span<const std::uint8_t> input) {
     verdict.reason = reason;
     verdict.signal = 11;
     failure what;
-    const bool agreed = host::describe_death(what, verdict, record, 1);
+    const bool agreed = host::describe_death(what, verdict, record, {.id = 1});
     require(agreed || (what.stack.empty() && what.fault_address == 0));
     require(what.stack.size() <= shm::max_crash_frames && what.signal == 11);
   }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -24,6 +25,35 @@ namespace selvage::tests {
   }
   return true;
 }
+
+/// How often threads gave the processor up, and how often it was taken from them.
+struct context_switches {
+  std::uint64_t voluntary = 0;
+  std::uint64_t involuntary = 0;
+
+  /// `thread`: its folder under /proc; that of a process means its first thread. Returns: zeros where it is gone.
+  [[nodiscard]] static context_switches of_thread(const std::filesystem::path& thread) {
+    context_switches it;
+    std::ifstream status(thread / "status");
+    for (std::string word; status >> word;) {
+      if (word == "voluntary_ctxt_switches:") status >> it.voluntary;
+      if (word == "nonvoluntary_ctxt_switches:") status >> it.involuntary;
+    }
+    return it;
+  }
+  /// Of every thread that it has now.
+  [[nodiscard]] static context_switches of_process(int pid) {
+    context_switches sum;
+    std::error_code gone;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task", gone)) {
+      const context_switches more = of_thread(thread.path());
+      sum.voluntary += more.voluntary;
+      sum.involuntary += more.involuntary;
+    }
+    return sum;
+  }
+  [[nodiscard]] std::uint64_t all() const noexcept { return voluntary + involuntary; }
+};
 
 /// Stops a process and waits until it has stopped: SIGSTOP takes its time.
 inline void stop_process(int pid) {

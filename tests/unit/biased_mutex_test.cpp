@@ -97,8 +97,8 @@ TEST_P(biased_mutex_in, a_bias_is_taken_away_and_given_again) {
 }
 
 #if defined(__x86_64__)
-// A thread that is stopped after its k-th instruction, for as long as it takes another thread to have the bias and to be
-// inside by it. The trap flag makes the processor raise SIGTRAP after every instruction.
+// A thread that is stopped after its k-th instruction, for as long as it takes another thread to have the bias and to
+// be inside by it. The trap flag makes the processor raise SIGTRAP after every instruction.
 namespace stepping {
 constexpr greg_t trap_flag = 0x100;
 std::atomic<int> steps_left{0};

@@ -44,9 +44,9 @@ struct described {
   failure what;
   bool agreed;
 };
-described describe(const shm::verdict& verdict, const shm::crash_record& record = {}) {
+described describe(const shm::verdict& verdict, const shm::crash_record& record = {}, std::uint64_t grace_ns = 0) {
   described it{};
-  it.agreed = describe_death(it.what, verdict, record, call);
+  it.agreed = describe_death(it.what, verdict, record, {.id = call, .timeout_ns = 250'000'000, .grace_ns = grace_ns});
   return it;
 }
 
@@ -143,6 +143,14 @@ TEST(verdict_error, the_call_that_was_over_its_limit_is_told_from_those_beside_i
     EXPECT_EQ(beside.code, errc::crashed);
     EXPECT_THAT(beside.message, HasSubstr("call 18"));
   }
+}
+
+TEST(verdict_error, a_limit_is_told_with_its_length_and_its_grace_where_there_is_one) {
+  shm::verdict verdict = verdict_of(verdict_reason::timed_out, SIGKILL);
+  verdict.call_id = call;
+  EXPECT_THAT(describe(verdict).what.message, HasSubstr("(timeout 250 ms)"));
+  constexpr std::uint64_t grace_ns = 1'500'000;
+  EXPECT_THAT(describe(verdict, {}, grace_ns).what.message, HasSubstr("(timeout 250 ms, grace 1.5 ms)"));
 }
 
 TEST(verdict_error, a_shutdown_is_the_pools_doing) {

@@ -44,7 +44,7 @@ void submit_after(pool_core& core, call_state& call, const task_record& task, st
 /// Settles a call that waits for its inputs with the error of one of them, or with what came of encoding their values.
 void fail_waiting(pool_core& core, call_state& call, const std::exception_ptr& problem);
 /// Submits a call that waited. Never blocks. Throws only what `arguments.write` throws: then fail_waiting is due.
-void resume_waiting(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments);
+void resume_waiting(pool_core& core, call_state& call, const payload_source& arguments);
 
 // -- arguments
 
@@ -121,14 +121,14 @@ void start_after(pool_core& core, call_state& call, const task_record& task, con
   (std::index_sequence_for<A...>{});
   std::vector<call_state*> inputs;
   std::apply([&](const auto&... each) { (add_input(inputs, each), ...); }, *kept);
-  auto launch = [&core, &call, &task, kept] {
+  auto launch = [&core, &call, kept] {
     try {
       std::apply(
           [&](auto&... each) {
             const std::tuple<decltype(settled_value(each))...> known(settled_value(each)...);
             std::apply(
                 [&](const auto&... value) {
-                  with_source<Shape>([&](const payload_source& source) { resume_waiting(core, call, task, source); },
+                  with_source<Shape>([&](const payload_source& source) { resume_waiting(core, call, source); },
                                      value...);
                 },
                 known);
