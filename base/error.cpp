@@ -72,8 +72,12 @@ std::string error::report() const {
                         static_cast<double>(it.usage.peak_resident_bytes) / (1024.0 * 1024.0));
   }
   if (it.signal != 0) {
-    text += fmt::format("  signal {}, code {}, address {:#x}\n", it.signal, it.signal_code, it.fault_address);
+    text += fmt::format("  signal {}", it.signal);
+    if (it.signal_code != 0) text += fmt::format(", code {}", it.signal_code);
+    if (it.fault_address != 0) text += fmt::format(", address {:#x}", it.fault_address);
+    text += '\n';
   }
+  if (!it.refused_call.empty()) text += fmt::format("  was refused {}\n", it.refused_call);
   for (std::size_t i = 0; i < it.stack.size(); ++i) text += fmt::format("  #{} {}\n", i, it.stack[i]);
   if (!it.stderr_tail.empty()) text += fmt::format("  standard error:\n{}\n", it.stderr_tail);
   return text;

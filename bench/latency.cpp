@@ -22,9 +22,9 @@ void expect_three(int sum) {
 }
 
 // ns per call, in batches as the raw ping-pong is timed.
-sampler round_trips(unsigned workers, const settings& as) {
+sampler round_trips(const pool_options& options) {
   const auto add = add_task();
-  auto shared = std::make_shared<pool>(with_workers(workers, as), add);
+  auto shared = std::make_shared<pool>(options, add);
   return [add, shared](std::size_t count) {
     const auto call = [&] { expect_three(shared->call(add, 1, 2).get()); };
     limits::warm_up(5000, call);
@@ -34,11 +34,20 @@ sampler round_trips(unsigned workers, const settings& as) {
 
 sides open_round_trip(const settings& as) {
   auto raw = std::make_shared<limits::ping_pong>(as.peer_cpu);
-  return {.figure = round_trips(1, as), .limit = [raw](std::size_t count) { return raw->sample(count); }};
+  return {.figure = round_trips(with_workers(1, as)), .limit = [raw](std::size_t count) { return raw->sample(count); }};
 }
 
 // Its limit is a figure: the same call in a pool of one.
-sides open_two_workers(const settings& as) { return {.figure = round_trips(2, as), .limit = round_trips(1, as)}; }
+sides open_two_workers(const settings& as) {
+  return {.figure = round_trips(with_workers(2, as)), .limit = round_trips(with_workers(1, as))};
+}
+
+// Its limit is a figure: the same call in a pool that is not sealed.
+sides open_strict_round_trip(const settings& as) {
+  pool_options sealed = with_workers(1, as);
+  sealed.permissions = permissions::strict();
+  return {.figure = round_trips(sealed), .limit = round_trips(with_workers(1, as))};
+}
 
 sides open_idle_wake(const settings& as) {
   const auto add = add_task();
@@ -83,6 +92,11 @@ void add_latency(suite& to) {
           .goal = {.ratio_at_most = 1.5},
           .rhythm = {.turns = 10, .samples = 100},
           .open = open_two_workers});
+  to.add({.name = "strict_round_trip",
+          .unit = "ns",
+          .goal = {.ratio_at_most = 1.05},
+          .rhythm = {.turns = 30, .samples = 100},
+          .open = open_strict_round_trip});
   to.add({.name = "late_result",
           .unit = "us",
           .goal = {.ratio_at_most = 2.0},

@@ -17,13 +17,13 @@ std::vector<double> in_us(std::vector<double> ns) {
 }
 
 // From the call that crashes, through its error, to the next result, which only the replacement can give.
-sides open_crash_recovery(const settings& as) {
+sides open_recovery(const pool_options& options) {
   const auto add = add_task();
   const auto crash = task("crash", [] {
     volatile int* volatile nowhere = nullptr;  // volatile, twice: the store stays, and to where is not seen
     *nowhere = 1;
   });
-  auto shared = std::make_shared<pool>(with_workers(1, as), add, crash);
+  auto shared = std::make_shared<pool>(options, add, crash);
   auto figure = [add, crash, shared](std::size_t count) {
     return in_us(limits::time_batches(count, 1, [&] {
       const auto crashed = shared->call(crash).result();
@@ -32,6 +32,14 @@ sides open_crash_recovery(const settings& as) {
     }));
   };
   return {.figure = figure, .limit = limits::fork_exit_wait};
+}
+
+sides open_crash_recovery(const settings& as) { return open_recovery(with_workers(1, as)); }
+
+sides open_strict_recovery(const settings& as) {
+  pool_options sealed = with_workers(1, as);
+  sealed.permissions = permissions::strict();
+  return open_recovery(sealed);
 }
 
 sides open_pool_lifetime(const settings& as) {
@@ -53,6 +61,11 @@ void add_lifecycle(suite& to) {
           .goal = {.ratio_at_most = 8.0, .value_below = 1000},
           .rhythm = {.turns = 10, .samples = 5},
           .open = open_crash_recovery});
+  to.add({.name = "strict_recovery",
+          .unit = "us",
+          .goal = {.ratio_at_most = 6.0, .value_below = 1000},
+          .rhythm = {.turns = 10, .samples = 5},
+          .open = open_strict_recovery});
   to.add({.name = "pool_lifetime",
           .unit = "us",
           .goal = {.ratio_at_most = 10.0},

@@ -1,5 +1,5 @@
 #pragma once
-// The pool's lock: a mutex that costs nothing but two stores and two loads for as long as one thread alone takes it.
+// The pool's lock: a mutex that costs no locked instruction for as long as one thread alone takes it.
 //
 // Most pools are used by one thread. For it a mutex costs two locked instructions a turn, and each of them waits until
 // the stores before it have reached the other core's cache: with calls in flight that is dearer than all else that a

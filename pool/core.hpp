@@ -115,12 +115,14 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // inputs.cpp
   [[nodiscard]] std::optional<error> admit_waiting(call_state& call, const call_options& options, when_full full,
                                                    lock_type& held);
+  void launch_after(call_state& call, std::span<call_state* const> inputs, const call_options& options,
+                    std::function<void()> launch);
   [[nodiscard]] host::call_ptr no_longer_waits(call_state& call);
-  [[nodiscard]] error input_error(const call_state& call, const std::exception_ptr& problem) const;
 
   // posting.cpp
   [[nodiscard]] std::optional<error> find_task(call_state& call, const task_record& task) const;
-  [[nodiscard]] std::optional<error> admit(call_state& call, const payload_source& arguments);
+  [[nodiscard]] std::optional<std::size_t> too_large(call_state& call, const payload_source& arguments);
+  [[nodiscard]] error too_large_error(const call_state& call, std::size_t size) const;
   [[nodiscard]] static payload_source kept_source(const kept_payload& kept) noexcept;
   [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
   [[nodiscard]] error closed_error(const call_state& call) const;
@@ -128,6 +130,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void prepare(call_state& call, const task_record& task, const call_options& options);
   bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);
   void stop_writing(host::lane_port& port, lock_type& held);
+  void never_mind() noexcept;
   host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);
   void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena,
                    std::uint64_t offset, std::uint64_t length);

@@ -59,7 +59,8 @@ void pool_core::run_inline(call_state& call) {
     problem.emplace(std::move(what));
   } else {
     try {
-      if (const std::string fault = call.receive(running.answer()); !fault.empty()) problem = bad_response(call, fault);
+      if (const std::string fault = call.receive(running.answer()); !fault.empty())
+        problem = bad_response(call, name_of_task(call), fault);
     } catch (const std::bad_alloc&) {
       problem = error(base_failure(call, errc::out_of_memory, "no memory for the result"));
     }

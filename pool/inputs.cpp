@@ -1,5 +1,6 @@
-// Calls that have futures among their arguments: they wait until every outcome is known, and are then submitted by the
-// helper thread, or settled with the error of an input.
+// Calls that have futures among their arguments: they wait until every outcome is known, and are then submitted by
+// whoever settled the last one (a helper thread, this pool's or another's; the caller where all were settled), or
+// settled with the error of an input.
 
 #include <algorithm>
 
@@ -9,6 +10,38 @@
 #include "schema/describe_exception.hpp"
 
 namespace selvage::detail {
+namespace {
+
+/// What an input failed with, or what came of encoding its value.
+struct input_failure {
+  std::optional<error> known;  ///< an input's own
+  errc code = errc::task_failed;
+  std::string words;
+  std::string exception_type;
+  std::vector<std::string> causes;
+};
+
+input_failure failure_of(const std::exception_ptr& problem) {
+  try {
+    std::rethrow_exception(problem);
+  } catch (const error& known) {
+    return {.known = known, .words = {}, .exception_type = {}, .causes = {}};
+  } catch (const std::bad_alloc&) {
+    return {.known = {},
+            .code = errc::out_of_memory,
+            .words = "no memory in the host for its arguments",
+            .exception_type = {},
+            .causes = {}};
+  } catch (...) {
+    auto report = schema::describe(problem);
+    return {.known = {},
+            .words = "its arguments could not be encoded: " + report.what,
+            .exception_type = std::move(report.type),
+            .causes = std::move(report.causes)};
+  }
+}
+
+}  // namespace
 
 void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
                              const call_options& options, when_full full, std::function<void()> launch) {
@@ -23,6 +56,15 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
     if (refused) return settle_from_outside(call, std::move(*refused));
     waiting_.emplace(&call, host::call_ptr::share(&call));
   }
+  try {
+    launch_after(call, inputs, options, std::move(launch));
+  } catch (...) {  // no memory, or no thread to run what is due: this call's outcome, like any other
+    fail_waiting(call, std::current_exception());
+  }
+}
+
+void pool_core::launch_after(call_state& call, std::span<call_state* const> inputs, const call_options& options,
+                             std::function<void()> launch) {
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
   // Call and pool are kept alive by the closure, for an input may be another pool's; the last one to be settled
   // launches it.
@@ -34,16 +76,15 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
   };
   auto shared = std::make_shared<waiting_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
   for (call_state* const input : inputs) {
-    // The last decrement acquires what the settling of every other input released
+    // The last decrement acquires what the settling of every other input released.
     notify_when_settled(*input, [left, shared] {
       if (left->fetch_sub(1, std::memory_order_acq_rel) == 1) shared->launch();
     });
   }
 }
 
-// Requires: the lock. Blocks: while as many calls wait for their inputs as may be queued, but
-// for those that wait in line. The helper thread launches
-// those, so it must not wait for them: a callback's call is admitted over the bound.
+// Requires: the lock. Blocks: while as many calls wait for their inputs as may be queued, but for those that wait in
+// line. The helper thread launches those, so it must not wait for them: a callback's call is admitted over the bound.
 std::optional<error> pool_core::admit_waiting(call_state& call, const call_options& options, when_full full,
                                               lock_type& held) {
   const auto has_room = [this] {
@@ -64,12 +105,12 @@ std::optional<error> pool_core::admit_waiting(call_state& call, const call_optio
 
 // It was admitted when it was called: the bound of the queue does not refuse it now.
 void pool_core::resume_waiting(call_state& call, const payload_source& given) {
-  auto refused = admit(call, given);
+  const std::optional<std::size_t> size = too_large(call, given);
   const payload_source arguments = call.kept.storage ? kept_source(call.kept) : given;
   lock_type held(lock_);
   const auto kept = no_longer_waits(call);
   if (call.settled()) return;  // aborted, or the pool was closed meanwhile
-  if (!refused) refused = withdrawn(call);
+  auto refused = size ? std::optional(too_large_error(call, *size)) : withdrawn(call);
   if (refused) {
     settle_from_outside(call, std::move(*refused));
     return;
@@ -85,10 +126,15 @@ void pool_core::resume_waiting(call_state& call, const payload_source& given) {
 }
 
 void pool_core::fail_waiting(call_state& call, const std::exception_ptr& problem) {
-  error why = input_error(call, problem);
+  const input_failure why = failure_of(problem);  // runs code of the program: not under the lock
   const lock_type held(lock_);
   const auto kept = no_longer_waits(call);
-  if (!call.settled()) settle_from_outside(call, std::move(why));
+  if (call.settled()) return;
+  if (why.known) return settle_from_outside(call, *why.known);
+  failure what = base_failure(call, why.code, why.words);
+  what.exception_type = why.exception_type;
+  what.causes = why.causes;
+  settle_from_outside(call, error(std::move(what)));
 }
 
 // Requires: the lock. Returns: the reference that was kept.
@@ -98,23 +144,6 @@ host::call_ptr pool_core::no_longer_waits(call_state& call) {
   summon_those_without_room();
   interrupt_collector();
   return std::move(waited.mapped());
-}
-
-// What an input failed with, or what came of encoding its value.
-error pool_core::input_error(const call_state& call, const std::exception_ptr& problem) const {
-  try {
-    std::rethrow_exception(problem);
-  } catch (const error& known) {
-    return known;
-  } catch (const std::bad_alloc&) {
-    return error(base_failure(call, errc::out_of_memory, "no memory in the host for its arguments"));
-  } catch (...) {
-    auto report = schema::describe(problem);
-    failure what = base_failure(call, errc::task_failed, "its arguments could not be encoded: " + report.what);
-    what.exception_type = std::move(report.type);
-    what.causes = std::move(report.causes);
-    return error(std::move(what));
-  }
 }
 
 }  // namespace selvage::detail

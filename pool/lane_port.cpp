@@ -103,6 +103,8 @@ void lane_port::forget(unsigned slot) noexcept {
 }
 
 void lane_port::reset() noexcept {
+  // relaxed: a figure, told by the worker
+  if (ready) figures.refusals += lane.refusal().count.load(std::memory_order_relaxed);
   for (slot_state& state : slots) state = {};
   arena.release_all();
   load_ns = 0;

@@ -30,7 +30,7 @@ struct slot_state {
 };
 
 struct lane_figures {
-  std::uint64_t posted = 0, settled = 0, bad_responses = 0, forged = 0;
+  std::uint64_t posted = 0, settled = 0, bad_responses = 0, forged = 0, refusals = 0;
 };
 
 /// Why a call could not be posted to a lane just now.
@@ -105,7 +105,7 @@ class lane_port {
   bool failed = false;              ///< no worker will come
   std::uint32_t failed_starts = 0;  ///< seen so far
   std::int32_t worker_pid = 0;      ///< of the open epoch; 0: not known yet
-  lane_figures figures;
+  lane_figures figures;             ///< `refusals`: of the workers before this one
 
  private:
   struct held_bytes {

@@ -12,6 +12,7 @@
 
 #include <selvage/error.hpp>
 
+#include "pool/permission_check.hpp"
 #include "shm/layout.hpp"
 
 namespace selvage::host {
@@ -82,15 +83,19 @@ pool_options checked(pool_options given, std::size_t tasks) {
   require(given.inline_lane.batch >= 1, "inline_lane.batch", "must be at least 1");
   for (const int fd : given.inherit)
     require(fd >= 0 && ::fcntl(fd, F_GETFD) != -1, "inherit", fmt::format("{} is not an open descriptor", fd));
+  given.permissions = resolved_permissions(given);
+  require(given.on_violation <= on_violation::kill, "on_violation", "is neither refuse nor kill");
   if (given.payload_cap.count == 0) given.payload_cap = {given.arena.maximum.count / 8};
   return given;
 }
 
 task_list checked(task_list tasks) {
   std::unordered_set<std::string_view> names;
+  std::unordered_set<const detail::task_record*> records;  // the same task twice is the same task
   for (const auto& task : tasks) {
     if (task->name.empty()) throw error(errc::invalid_options, "selvage::task: a name must not be empty");
-    if (!names.insert(task->name).second) {
+    const bool is_new = records.insert(task.get()).second;
+    if (is_new && !names.insert(task->name).second) {
       throw error(errc::invalid_options,
                   fmt::format("selvage::task: two tasks of the pool are named '{}': errors and figures could not tell "
                               "them apart",

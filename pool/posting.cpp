@@ -43,7 +43,9 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
                        const call_options& options, when_full full) {
   prepare(call, task, options);
   auto refused = find_task(call, task);
-  if (!refused) refused = admit(call, given);
+  if (!refused) {
+    if (const auto size = too_large(call, given)) refused = too_large_error(call, *size);
+  }
   // Not simply a copy: to load as a whole what was just stored in parts is to wait for every store before it, and the
   // last call's may be waiting for the worker's cache.
   std::optional<payload_source> encoded;
@@ -115,8 +117,11 @@ void pool_core::prepare(call_state& call, const task_record& task, const call_op
 std::optional<error> pool_core::find_task(call_state& call, const task_record& task) const {
   const auto found = index_.find(task);
   if (!found) {
+    const bool same_name = std::ranges::any_of(tasks_, [&](const auto& each) { return each->name == task.name; });
     return error(base_failure(call, errc::unknown_task,
-                              "the pool was built without this task: name it in the pool's constructor"));
+                              same_name ? "the pool was built with another task object of this name: call that one, or "
+                                          "a copy of it"
+                                        : "the pool was built without this task: name it in the pool's constructor"));
   }
   call.task_index = *found;
   return std::nullopt;
@@ -124,13 +129,17 @@ std::optional<error> pool_core::find_task(call_state& call, const task_record& t
 
 // The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap is
 // encoded here first, into private memory, so that nothing is reserved for a payload that will be refused.
-std::optional<error> pool_core::admit(call_state& call, const payload_source& arguments) {
+// Returns: the size, where it is over the cap. Not yet an error: of a call that others know, that is for the lock.
+std::optional<std::size_t> pool_core::too_large(call_state& call, const payload_source& arguments) {
   std::size_t size = arguments.bound;
   if (size > payload_cap_ && arguments.form == payload_form::table) {
     call.kept = keep(arguments);
     size = call.kept.used.length;
   }
-  if (size <= payload_cap_) return std::nullopt;
+  return size <= payload_cap_ ? std::nullopt : std::optional(size);
+}
+
+error pool_core::too_large_error(const call_state& call, std::size_t size) const {
   return error(base_failure(call, errc::payload_too_large,
                             "the arguments take " + std::to_string(size) + " bytes, the cap is " +
                                 std::to_string(payload_cap_) + " (pool_options::payload_cap)"));
@@ -184,7 +193,7 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
       if (outside) stop_writing(port, held);
       port.give_up(room);
       call.place = call_place::nowhere;
-      --unsettled_;
+      never_mind();
       throw;
     }
     if (outside) stop_writing(port, held);
@@ -200,6 +209,12 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
               used.length);
   publish(port, room.slot, call);
   return host::post_result::posted;
+}
+
+// Its caller is told by an exception: there will be no outcome. A shutdown may be waiting for the last one.
+void pool_core::never_mind() noexcept {
+  --unsettled_;
+  interrupt_collector();
 }
 
 // A death of the worker waits until nobody writes into its lane, and its ring is over by then.
@@ -238,8 +253,7 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   header.form = static_cast<std::uint8_t>(form);
   header.flags = static_cast<std::uint8_t>(port.lane.base_flags(slot) | (in_arena ? shm::request_flags::in_arena : 0) |
                                            (port.in_flight_count() > crowd ? shm::request_flags::in_crowd : 0));
-  header.grace_us =
-      limit == 0 ? 0 : static_cast<std::uint32_t>(std::min<std::uint64_t>(call.grace_ns / 1000, UINT32_MAX));
+  header.soft_limit = limit == 0 || call.grace_ns == 0 ? 0 : shm::packed_time(call.timeout_ns);
   header.offset = offset;
   header.length = length;
 }
@@ -290,7 +304,7 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
       call.kept = keep(arguments);
     } catch (...) {
       if (outside) held.lock();
-      --unsettled_;
+      never_mind();
       throw;
     }
     if (outside) held.lock();

@@ -6,6 +6,7 @@
 #include "base/clock.hpp"
 #include "pool/answer.hpp"
 #include "pool/core.hpp"
+#include "pool/refusal_text.hpp"
 #include "schema/describe_exception.hpp"
 #include "schema/exception_report.hpp"
 
@@ -149,6 +150,11 @@ void pool_core::accept_exception(host::lane_port& port, call_state& call, payloa
   failure what = base_failure(call, errc::task_failed, std::move(report->what));
   what.exception_type = std::move(report->type);
   what.causes = std::move(report->causes);
+  if (const auto refused = host::last_refusal(port.lane.refusal(), port.lane.open_epoch());
+      refused && refused->call_id == call.id) {
+    what.refused_call = refused->call;
+    what.message += "; it had been refused " + refused->call + ": " + refused->remedy;
+  }
   settle(call, error(std::move(what)));
 }
 
@@ -212,15 +218,15 @@ failure pool_core::base_failure(const call_state& call, errc code, std::string m
   return what;
 }
 
-std::string pool_core::task_name(const call_state& call) const {
-  return call.task == nullptr ? std::string() : call.task->name;
-}
+std::string pool_core::task_name(const call_state& call) const { return name_of_task(call); }
 
-error bad_response(const call_state& call, std::string what) {
+std::string name_of_task(const call_state& call) { return call.task == nullptr ? std::string() : call.task->name; }
+
+error bad_response(const call_state& call, std::string task, std::string what) {
   failure it;
   it.code = errc::bad_response;
   it.message = "the worker's answer is not valid: " + std::move(what);
-  it.task = call.task == nullptr ? std::string() : call.task->name;
+  it.task = std::move(task);
   it.call_id = call.id;
   it.attempt = call.attempts;
   return error(std::move(it));

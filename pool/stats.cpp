@@ -41,6 +41,8 @@ pool_stats pool_core::stats() const {
   all.ran_inline = figures_.ran_inline;
   all.restarts = figures_.restarts;
   for (const auto& port : lanes_) {
+    // relaxed: a figure, told by the worker
+    const std::uint64_t refusals = port->ready ? port->lane.refusal().count.load(std::memory_order_relaxed) : 0;
     const shm::supervisor_words& words = supervisor_lanes_[port->index].words;
     all.lanes.push_back({.epoch = port->lane.open_epoch(),
                          .worker_pid = static_cast<std::int32_t>(words.pid.load(std::memory_order_relaxed)),
@@ -51,6 +53,7 @@ pool_stats pool_core::stats() const {
                          .settled = port->figures.settled,
                          .bad_responses = port->figures.bad_responses,
                          .forged = port->figures.forged,
+                         .refusals = port->figures.refusals + refusals,
                          .request_bytes_reserved = port->arena.bytes_reserved()});
     all.in_flight += port->in_flight_count();
   }

@@ -66,10 +66,27 @@ bool take_exit(failure& what, const shm::verdict& verdict, const shm::crash_reco
   return kind == shm::crash_kind::none || told;
 }
 
+// The kernel says SIGSYS: a filter ended the worker, or its own handler did.
+void take_violation(failure& what, const std::optional<refusal>& refused) {
+  what.code = errc::permission_denied;
+  if (!refused) {
+    what.message =
+        "the worker was ended for a system call that no worker may make: one of another architecture, or one that was "
+        "refused while SIGSYS was blocked";
+    return;
+  }
+  what.refused_call = refused->call;
+  what.message = fmt::format("the worker was ended for {}: {}", refused->call, refused->remedy);
+}
+
 std::string limit_text(const doomed_call& call) {
-  const auto ms = [](std::uint64_t ns) { return static_cast<double>(ns) / 1e6; };
-  return call.grace_ns == 0 ? fmt::format(" (timeout {:g} ms)", ms(call.timeout_ns))
-                            : fmt::format(" (timeout {:g} ms, grace {:g} ms)", ms(call.timeout_ns), ms(call.grace_ns));
+  const auto text = [](std::uint64_t ns) {
+    constexpr std::uint64_t seconds_from = 10'000'000'000;
+    return ns < seconds_from ? fmt::format("{:g} ms", static_cast<double>(ns) / 1e6)
+                             : fmt::format("{:.1f} s", static_cast<double>(ns) / 1e9);
+  };
+  return call.grace_ns == 0 ? fmt::format(" (timeout {})", text(call.timeout_ns))
+                            : fmt::format(" (timeout {}, grace {})", text(call.timeout_ns), text(call.grace_ns));
 }
 
 }  // namespace
@@ -79,12 +96,15 @@ std::string stderr_of(const shm::verdict& verdict) {
 }
 
 bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record,
-                    const doomed_call& call) {
+                    const doomed_call& call, const std::optional<refusal>& refused) {
   take_usage(what, verdict);
   const bool named = verdict.call_id == call.id;
   switch (static_cast<shm::verdict_reason>(verdict.reason)) {
-    case shm::verdict_reason::signalled:
-      return take_crash(what, verdict, record);
+    case shm::verdict_reason::signalled: {
+      const bool agreed = take_crash(what, verdict, record);
+      if (verdict.signal == SIGSYS) take_violation(what, refused);
+      return agreed;
+    }
     case shm::verdict_reason::timed_out:
       what.code = named ? errc::timed_out : errc::crashed;
       what.message =
@@ -132,6 +152,7 @@ std::string describe_start_failure(const shm::verdict& last) {
     switch (static_cast<shm::verdict_reason>(last.reason)) {
       case shm::verdict_reason::signalled:
         how = "the last one died of " + signal_text(last.signal);
+        if (last.signal == SIGSYS) how += ", of a system call that it was refused (pool_options::permissions)";
         break;
       case shm::verdict_reason::start_timeout:
         how = "the last one was not ready in time (restart_options::start_timeout)";

@@ -3,11 +3,13 @@
 // written by the dead worker, and is believed only where the verdict agrees with it.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <selvage/error.hpp>
 #include <selvage/stats.hpp>
 
+#include "pool/refusal_text.hpp"
 #include "shm/layout.hpp"
 
 namespace selvage::host {
@@ -22,7 +24,7 @@ struct doomed_call {
 /// Fills code, message and everything known of the worker. `record` is a private copy. Returns: false where the record
 /// contradicts the verdict and was ignored.
 bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record,
-                    const doomed_call& call);
+                    const doomed_call& call, const std::optional<refusal>& refused = std::nullopt);
 
 /// The last death of a lane's worker before it was ready. Reads the supervisor's record under its sequence lock.
 [[nodiscard]] shm::verdict last_start_failure(const shm::supervisor_lane& lane);

@@ -153,6 +153,8 @@ void worker_lane::open(std::uint64_t epoch) noexcept {
   words.started.store(0, std::memory_order_relaxed);
   words.parked.store(0, std::memory_order_relaxed);
   response_.crash->kind.store(0, std::memory_order_relaxed);
+  response_.refusal->count.store(0, std::memory_order_relaxed);
+  response_.refusal->epoch = 0;
   started_ = done_ = starts_ = 0;
   cursor_ = 0;
   host_fences_ = static_cast<fences>(request_.words->fences.load(std::memory_order_relaxed));  // relaxed: as open_token
@@ -169,7 +171,7 @@ taken_call worker_lane::take(unsigned slot, bool alone) noexcept {
   if (express_copy call; alone && read(request_.words->newest, starts_ + 1, call, payload)) {
     return {.call_id = call.number,
             .limit_ns = 0,
-            .grace_us = 0,
+            .soft_limit = 0,
             .task = call.shape.task,
             .form = call.shape.form,
             .flags = call.shape.flags,
@@ -181,7 +183,7 @@ taken_call worker_lane::take(unsigned slot, bool alone) noexcept {
   // relaxed, both: published by `posted`
   return {.call_id = header.call_id.load(std::memory_order_relaxed),
           .limit_ns = header.limit_ns.load(std::memory_order_relaxed),
-          .grace_us = header.grace_us,
+          .soft_limit = header.soft_limit,
           .task = header.task,
           .form = header.form,
           .flags = header.flags,

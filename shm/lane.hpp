@@ -36,6 +36,7 @@ struct response_view {
   response_words* words;
   response_header* headers;
   crash_record* crash;
+  refusal_record* refusal;
   std::byte* arena;
 };
 
@@ -46,14 +47,15 @@ struct response_view {
 [[nodiscard]] inline response_view response_at(std::byte* region) noexcept {
   return {reinterpret_cast<response_words*>(region + response_layout::words),
           reinterpret_cast<response_header*>(region + response_layout::headers),
-          reinterpret_cast<crash_record*>(region + response_layout::crash), region + response_layout::arena};
+          reinterpret_cast<crash_record*>(region + response_layout::crash),
+          reinterpret_cast<refusal_record*>(region + response_layout::refusal), region + response_layout::arena};
 }
 
 /// What a worker needs of a call in order to run it, wherever it was read.
 struct taken_call {
   std::uint64_t call_id;
   std::uint64_t limit_ns;
-  std::uint32_t grace_us;
+  std::uint32_t soft_limit;
   std::uint16_t task;
   std::uint8_t form;
   std::uint8_t flags;
@@ -171,6 +173,7 @@ class host_lane {
   [[nodiscard]] std::uint64_t busy() const noexcept { return busy_.load(std::memory_order_relaxed); }
   [[nodiscard]] unsigned oldest_from() const noexcept { return head_; }
   [[nodiscard]] const crash_record& crash() const noexcept { return *response_.crash; }
+  [[nodiscard]] const refusal_record& refusal() const noexcept { return *response_.refusal; }
   [[nodiscard]] request_view request() const noexcept { return request_; }
   [[nodiscard]] word32& worker_doorbell() noexcept { return request_.words->doorbell; }
 
@@ -273,6 +276,7 @@ class worker_lane {
     return {&request_.words->doorbell, request_.words->doorbell.load(std::memory_order_acquire)};
   }
   [[nodiscard]] crash_record& crash() noexcept { return *response_.crash; }
+  [[nodiscard]] refusal_record& refusal() noexcept { return *response_.refusal; }
 
  private:
   request_view request_;

@@ -155,14 +155,32 @@ struct request_flags {
   static constexpr std::uint8_t recall_base = 1, abort_base = 2, in_arena = 4, in_crowd = 8;
 };
 
+/// A time of any length in 32 bits, in microseconds, rounded up by a part in 2^26 at most; 0 means none.
+///
+///   bits 0-26   mantissa
+///   bits 27-31  exponent of two
+constexpr std::uint32_t packed_time(std::uint64_t ns) noexcept {
+  constexpr unsigned mantissa_bits = 27;
+  const std::uint64_t us = ns == 0 ? 1 : ns / 1000 + (ns % 1000 != 0 ? 1 : 0);
+  unsigned exponent = 0;
+  while (((us + (std::uint64_t{1} << exponent) - 1) >> exponent) >> mantissa_bits != 0) ++exponent;
+  const std::uint64_t mantissa = (us + (std::uint64_t{1} << exponent) - 1) >> exponent;
+  return static_cast<std::uint32_t>(exponent << mantissa_bits | mantissa);
+}
+constexpr std::uint64_t unpacked_time_ns(std::uint32_t packed) noexcept {
+  constexpr unsigned mantissa_bits = 27;
+  const std::uint64_t us = std::uint64_t{packed & ((1U << mantissa_bits) - 1)} << (packed >> mantissa_bits);
+  return us > ~std::uint64_t{0} / 1000 ? ~std::uint64_t{0} : us * 1000;
+}
+
 struct alignas(2 * line_bytes) request_header {
   word64 call_id;  ///< relaxed: published by `posted`; atomic, for the supervisor may read while the slot is reused
-  word64 posted_at_ns;     ///< CLOCK_MONOTONIC; 0 where limit_ns is 0. relaxed, as above
-  word64 limit_ns;         ///< hard limit from the start of the run, 0 for none (grace included). relaxed, as above
-  std::uint16_t task;      ///< index into the task table
-  std::uint8_t form;       ///< detail::payload_form
-  std::uint8_t flags;      ///< request_flags
-  std::uint32_t grace_us;  ///< the abort signal is raised this long before limit_ns, 0 for never
+  word64 posted_at_ns;       ///< CLOCK_MONOTONIC; 0 where limit_ns is 0. relaxed, as above
+  word64 limit_ns;           ///< hard limit from the start of the run, 0 for none (grace included). relaxed, as above
+  std::uint16_t task;        ///< index into the task table
+  std::uint8_t form;         ///< detail::payload_form
+  std::uint8_t flags;        ///< request_flags
+  std::uint32_t soft_limit;  ///< packed_time from the start of the run: then the abort signal is raised; 0 for never
   std::uint64_t offset;
   std::uint64_t length;
   std::byte payload[inline_payload_bytes];
@@ -274,6 +292,38 @@ struct crash_record {
   std::uint64_t frames[max_crash_frames];
 };
 
+inline constexpr std::size_t refused_path_bytes = 256;
+inline constexpr std::uint8_t no_path = 255;
+
+/// What would have allowed a refused system call: bits of refusal_record::needs.
+enum class grant : std::uint8_t {
+  none = 0,
+  read = 1,
+  write = 2,
+  network = 8,
+  files = read | write,
+};
+[[nodiscard]] constexpr bool any_of(grant wanted, grant given) noexcept {
+  return (static_cast<unsigned>(wanted) & static_cast<unsigned>(given)) != 0;
+}
+[[nodiscard]] constexpr grant operator|(grant a, grant b) noexcept {
+  return static_cast<grant>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+}
+
+/// The system call that a worker was refused last. Written by its handler of SIGSYS, one thread at a time.
+struct refusal_record {
+  word64 count;  ///< in this epoch
+  word32 turn;   ///< SYNC refusal: odd while what follows is written
+  std::int32_t number;
+  std::uint64_t epoch;
+  std::uint64_t call_id;  ///< that the main thread ran then, 0 for none
+  std::uint64_t arguments[6];
+  std::uint8_t needs;          ///< grant
+  std::uint8_t path_argument;  ///< which of the arguments `path` is; no_path: none
+  std::uint8_t reserved[6];
+  char path[refused_path_bytes];  ///< ends with 0
+};
+
 /// Byte offsets within a region. The arena follows on a page of its own.
 struct request_layout {
   static constexpr std::size_t words = 0, headers = page_bytes;
@@ -282,6 +332,7 @@ struct request_layout {
 struct response_layout {
   static constexpr std::size_t words = 0, headers = page_bytes;
   static constexpr std::size_t crash = headers + slots_per_lane * sizeof(response_header);
+  static constexpr std::size_t refusal = crash + page_bytes / 2;
   static constexpr std::size_t arena = crash + page_bytes;
 };
 
@@ -291,7 +342,7 @@ static_assert(sizeof(request_header) == 128 && sizeof(response_header) == 128);
 static_assert(offsetof(request_header, payload) == 48 && offsetof(response_header, payload) == 48);
 static_assert(offsetof(request_header, payload) % 16 == 0, "payload_alignment holds inline as well");
 static_assert(sizeof(request_words) <= page_bytes && sizeof(response_words) <= page_bytes);
-static_assert(sizeof(crash_record) <= page_bytes);
+static_assert(sizeof(crash_record) <= page_bytes / 2 && sizeof(refusal_record) <= page_bytes / 2);
 static_assert(sizeof(verdict) <= page_bytes && sizeof(supervisor_words) <= page_bytes);
 static_assert(sizeof(supervisor_lane) == 3 * page_bytes);
 static_assert(request_layout::arena % page_bytes == 0 && response_layout::arena % page_bytes == 0);
@@ -313,8 +364,8 @@ inline constexpr std::uint64_t format_word = [] {
   for (const std::uint64_t size :
        {sizeof(segment_header), sizeof(host_control), sizeof(supervisor_control), sizeof(supervisor_lane),
         sizeof(verdict), sizeof(request_words), sizeof(request_header), sizeof(response_words), sizeof(response_header),
-        sizeof(crash_record), sizeof(express), inline_payload_bytes, stderr_tail_bytes, request_layout::arena,
-        response_layout::arena}) {
+        sizeof(crash_record), sizeof(refusal_record), sizeof(express), inline_payload_bytes, stderr_tail_bytes,
+        request_layout::arena, response_layout::arena}) {
     hash = (hash ^ size) * 0x100000001b3ULL;
   }
   return hash;

@@ -4,9 +4,38 @@
 #include <utility>
 
 #include "start/launch.hpp"
+#include "worker/sandbox/filter.hpp"
 #include "worker/worker.hpp"
 
 namespace selvage::launch {
+namespace {
+
+// An unsafe worker keeps the environment that there is, and a fresh process has none of its own.
+std::optional<std::vector<std::string>> environment_of(const pool_options& options) {
+  const permissions::grants& it = options.permissions.granted();
+  if (it.from == permissions::foundation::unsafe && it.environment.empty()) return std::nullopt;
+  return it.environment;
+}
+
+}  // namespace
+
+worker::sandbox::plan seal_of(const pool_options& options) {
+  using worker::sandbox::grant;
+  if (!options.permissions.is_strict()) return {};
+  const permissions::grants& it = options.permissions.granted();
+  const bool tcp = !it.tcp_connect.empty() || !it.tcp_listen.empty();
+  grant granted = grant::none;
+  if (!it.read.empty()) granted = granted | grant::read;
+  if (!it.write.empty()) granted = granted | grant::write;
+  if (tcp || it.udp) granted = granted | grant::network;
+  return {.files_and_ports = {.read = it.read,
+                              .write = it.write,
+                              .tcp_connect = it.tcp_connect,
+                              .tcp_listen = it.tcp_listen},
+          .program = worker::sandbox::build_filter({.granted = granted, .tcp = tcp, .udp = it.udp, .jit = it.jit}),
+          .then = options.on_violation,
+          .jit = it.jit};
+}
 
 void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
   const worker::seat place{.shape = crew.shape,
@@ -18,12 +47,16 @@ void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
                            .stderr_fd = birth.stderr_fd,
                            .supervisor_pidfd = birth.supervisor_pidfd};
   const arena_options& arena = crew.options.arena;
+  const permissions::grants& granted = crew.options.permissions.granted();
   const worker::settings given{
       .name = crew.options.name,
       .response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
       .payload_cap_bytes = crew.payload_cap,
       .memory_bytes = crew.options.memory.count,
       .idle = {.spin = crew.options.spin.worker, .pause = crew.options.spin.pause, .park = crew.options.spin.park},
+      .seal = crew.seal,
+      .console = granted.console || granted.from == permissions::foundation::unsafe,
+      .environment = environment_of(crew.options),
       .inherit = crew.options.inherit,
       .initializer = crew.options.initializer,
       .finalizer = crew.options.finalizer};

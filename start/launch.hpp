@@ -3,7 +3,8 @@
 //
 //   fork.cpp   start::fork: the supervisor is a fork of the host
 //   spawn.cpp  start::spawn: the supervisor is this executable started afresh; arrival.cpp is the other end of that
-//   crew.cpp   what both ways share: a worker's birth, from the supervisor's words to the worker's
+//   crew.cpp   what both ways share: a worker's birth, from the supervisor's words to the worker's; and its seal, from
+//              the words of the options to those of the kernel
 
 #include <memory>
 #include <span>
@@ -14,6 +15,7 @@
 
 #include "pool/core.hpp"
 #include "supervisor/supervisor.hpp"
+#include "worker/sandbox/sandbox.hpp"
 
 namespace selvage::launch {
 
@@ -36,7 +38,11 @@ struct crew {
   std::vector<int> event_fds;
   std::uint64_t payload_cap = 0;
   std::vector<detail::task_entry> tasks;
+  worker::sandbox::plan seal;
 };
+
+/// Of options that are resolved. Errors: std::system_error where the filter cannot be built.
+[[nodiscard]] worker::sandbox::plan seal_of(const pool_options& options);
 
 /// Becomes a worker. Called in the newborn child; does not return.
 [[noreturn]] void enter_worker(const crew& crew, const supervisor::worker_birth& birth);

@@ -25,7 +25,8 @@ static_assert(boost::pfr::tuple_size_v<arena_options> == 3);
 static_assert(boost::pfr::tuple_size_v<recycle_options> == 4);
 static_assert(boost::pfr::tuple_size_v<restart_options> == 4);
 static_assert(boost::pfr::tuple_size_v<spin_options> == 4);
-static_assert(boost::pfr::tuple_size_v<pool_options> == 20);
+static_assert(boost::pfr::tuple_size_v<pool_options> == 22);
+static_assert(boost::pfr::tuple_size_v<permissions::grants> == 10);
 
 // ---- in the host --------------------------------------------------------------------------------------------------
 
@@ -109,6 +110,22 @@ std::unique_ptr<wire::Place> told(const std::function<void()>& hook, const char*
       place(reinterpret_cast<const void*>(function), fmt::format("pool_options::{}", field)));
 }
 
+std::unique_ptr<wire::PermissionOrdersT> told(const permissions::grants& given, on_violation then) {
+  auto it = std::make_unique<wire::PermissionOrdersT>();
+  it->strict = given.from != permissions::foundation::unsafe;
+  it->read = given.read;
+  it->write = given.write;
+  it->environment = given.environment;
+  it->tcp_connect = given.tcp_connect;
+  it->tcp_listen = given.tcp_listen;
+  it->udp = given.udp;
+  it->console = given.console;
+  it->jit = given.jit;
+  it->best_effort = given.best_effort;
+  it->kill_on_violation = then == on_violation::kill;
+  return it;
+}
+
 std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_request& request, place_writer& place) {
   auto it = std::make_unique<wire::WorkerOrdersT>();
   const pool_options& options = request.options;
@@ -122,6 +139,7 @@ std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_reque
   it->arena_growable = options.arena.growable;
   it->initializer = told(options.initializer, "initializer", place);
   it->finalizer = told(options.finalizer, "finalizer", place);
+  it->permissions = told(options.permissions.granted(), options.on_violation);
   return it;
 }
 
@@ -207,6 +225,20 @@ void take_options(pool_options& it, const schema::spawn_orders& orders, const pl
   it.spin.worker = nanoseconds(worker.spin_ns);
   it.spin.pause = worker.spin_pause;
   it.spin.park = nanoseconds(worker.park_ns);
+  const wire::PermissionOrdersT none;
+  const wire::PermissionOrdersT& granted = worker.permissions ? *worker.permissions : none;
+  it.permissions = permissions(
+      permissions::grants{.from = granted.strict ? permissions::foundation::strict : permissions::foundation::unsafe,
+                          .read = granted.read,
+                          .write = granted.write,
+                          .environment = granted.environment,
+                          .tcp_connect = granted.tcp_connect,
+                          .tcp_listen = granted.tcp_listen,
+                          .udp = granted.udp,
+                          .console = granted.console,
+                          .jit = granted.jit,
+                          .best_effort = granted.best_effort});
+  it.on_violation = granted.kill_on_violation ? on_violation::kill : on_violation::refuse;
   it.name = orders.name;
   it.capture_stderr = orders.capture_stderr;
   it.recycle.resident = {orders.recycle->resident_bytes};
@@ -273,6 +305,7 @@ std::unique_ptr<told_crew> crew_of(const schema::spawn_orders& orders) {
   take_options(it->workers.options, orders, at);
   it->workers.payload_cap = orders.worker->payload_cap;
   take_tasks(*it, orders, at);
+  it->workers.seal = seal_of(it->workers.options);
   return it;
 }
 

@@ -58,12 +58,13 @@ void drop_inherited_output() {
   for (std::ostream* stream : {&std::cout, &std::clog}) put_area::drop(*stream->rdbuf());
 }
 
-void wire_standard_streams(int stderr_fd, const std::vector<int>& inherit) {
+void wire_standard_streams(int stderr_fd, const std::vector<int>& inherit, bool console) {
   drop_inherited_output();
-  if (std::find(inherit.begin(), inherit.end(), STDIN_FILENO) == inherit.end()) {
-    const base::unique_fd nothing(base::check(::open("/dev/null", O_RDONLY | O_CLOEXEC), "open /dev/null"));
-    base::check(::dup2(nothing.get(), STDIN_FILENO), "dup2 of standard input");
-  }
+  const base::unique_fd nothing(base::check(::open("/dev/null", O_RDWR | O_CLOEXEC), "open /dev/null"));
+  const auto inherits = [&](int fd) { return std::find(inherit.begin(), inherit.end(), fd) != inherit.end(); };
+  if (!inherits(STDIN_FILENO)) base::check(::dup2(nothing.get(), STDIN_FILENO), "dup2 of standard input");
+  if (!console && !inherits(STDOUT_FILENO))
+    base::check(::dup2(nothing.get(), STDOUT_FILENO), "dup2 of standard output");
   if (stderr_fd >= 0) base::check(::dup2(stderr_fd, STDERR_FILENO), "dup2 of standard error");
 }
 
@@ -90,6 +91,14 @@ std::uint64_t data_bytes() {
   const std::size_t digits = lines.find_first_of("0123456789", at);
   std::from_chars(text + std::min(digits, lines.size()), text + lines.size(), kilobytes);
   return kilobytes * 1024;
+}
+
+// The strings live as long as the settings, which live as long as the process.
+void replace_environment(const std::vector<std::string>& assignments) {
+  ::clearenv();
+  for (const std::string& each : assignments) {
+    if (::putenv(const_cast<char*>(each.c_str())) != 0) base::throw_errno(ENOMEM, "putenv");
+  }
 }
 
 void set_limits(std::uint64_t memory_bytes) {
@@ -145,13 +154,14 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   start_session();
   //  2. Signals as in a fresh process.
   reset_signals();
-  //  3. Input from nowhere unless it is inherited, output left, errors to the supervisor, nothing of the host's pending
-  //     output.
-  wire_standard_streams(place.stderr_fd, given.inherit);
+  //  3. Input from nowhere unless it is inherited, output where it is granted, errors to the supervisor, nothing of the
+  //     host's pending output.
+  wire_standard_streams(place.stderr_fd, given.inherit, given.console);
   //  4. No descriptor but those that are needed and those that were granted.
   close_other_descriptors(place, given.inherit);
   base::unique_fd read_write(place.read_write_fd), read_only(place.read_only_fd), supervisor(place.supervisor_pidfd);
-  //  5. No core dumps; a bound on private memory.
+  //  5. No environment but what is granted; no core dumps; a bound on private memory.
+  if (given.environment) replace_environment(*given.environment);
   set_limits(given.memory_bytes);
   //  6. Never without a supervisor.
   die_with_the_supervisor(supervisor.get());
@@ -165,18 +175,21 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   read_write.reset();
   read_only.reset();
   seal(window);
-  // 10. What no worker may do.
-  bpf::install(baseline_filter(window.addresses));
-  // 11. Its end is written down, and is its own.
+  // 10. Its end is written down, and is its own.
   install_exit_hooks();
   crash_recorder::install();
-  // 12. The user's initializer.
+  // 11. What no worker may do.
+  bpf::install(baseline_filter(window.addresses));
+  // 12. What this one may not do.
+  if (given.seal.strict()) sandbox::seal(given.seal);
+  // 13. The user's initializer.
   if (given.initializer) given.initializer();
-  // 13. The host hands over the lane.
+  // 14. The host hands over the lane.
   booted self = {window, shm::worker_lane(window.request, window.response)};
   if (!wait_until_open(self, place.epoch)) return std::nullopt;
   self.lane.open(place.epoch);
   crash_recorder::open(self.lane.crash(), place.epoch);
+  sandbox::open_refusals(self.lane.refusal(), place.epoch);
   return self;
 }
 

@@ -40,7 +40,8 @@ pid_t current_thread() noexcept { return static_cast<pid_t>(::syscall(SYS_gettid
 // True in a child that a task forked, where the lane is not mapped.
 bool in_foreign_process() noexcept { return ::getpid() != state.process.load(std::memory_order_relaxed); }
 
-// Ends the process by `signal` with its default action, so that the wait status tells which it was.
+// Ends the process by `signal` with its default action, so that the wait status tells which it was. A sealed worker may
+// not touch SIGSYS: to try is to die of it, since it is blocked here.
 [[noreturn]] void die_of(int signal) noexcept {
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
@@ -74,7 +75,7 @@ void begin_record(shm::crash_record& record) noexcept {
   record.signal = record.signal_code = record.exit_status = 0;
   record.fault_address = 0;
   record.epoch = state.epoch;
-  record.call_id = detail::current_call.load(std::memory_order_relaxed);  // relaxed: see running()
+  record.call_id = current_call();
   record.image_base = state.image_base;
   record.thread_id = static_cast<std::uint32_t>(current_thread());
   record.frame_count = 0;
@@ -136,6 +137,11 @@ std::uint64_t main_image_base() noexcept {
 }
 
 }  // namespace
+
+void record_and_die(int signal, siginfo_t* info, void* context) noexcept {
+  on_fatal_signal(signal, info, context);
+  die_of(signal);
+}
 
 void install() {
   state.record.store(nullptr, std::memory_order_relaxed);

@@ -8,6 +8,8 @@
 //
 // The state is global because a signal handler has no other: the one place in worker/ where that is so.
 
+#include <signal.h>
+
 #include <atomic>
 #include <cstdint>
 
@@ -30,9 +32,15 @@ namespace detail {
 inline std::atomic<std::uint64_t> current_call{0};
 }
 
+/// Writes a fatal signal down and ends the process by it: the handler itself, for a signal that another one has caught.
+[[noreturn]] void record_and_die(int signal, siginfo_t* info, void* context) noexcept;
+
 /// The call that the main thread runs from now on, 0 for none. Cost: one store.
 inline void running(std::uint64_t call_id) noexcept {
   detail::current_call.store(call_id, std::memory_order_relaxed);  // relaxed: read by the same process's handlers
+}
+[[nodiscard]] inline std::uint64_t current_call() noexcept {
+  return detail::current_call.load(std::memory_order_relaxed);  // relaxed: see running()
 }
 
 }  // namespace selvage::worker::crash_recorder

@@ -87,11 +87,9 @@ class loop::running_call final : public detail::call_context, public detail::rep
   }
 
  private:
-  // The hard limit has the grace in it: the signal is raised that long before.
   [[nodiscard]] std::uint64_t soft_limit(const shm::taken_call& call) const noexcept {
-    if (call.limit_ns == 0 || call.grace_us == 0) return base::never_ns;
-    const std::uint64_t grace = std::uint64_t{call.grace_us} * 1'000;
-    return base::saturating_add(started_ns_, call.limit_ns - std::min(grace, call.limit_ns));
+    if (call.soft_limit == 0) return base::never_ns;
+    return base::saturating_add(started_ns_, shm::unpacked_time_ns(call.soft_limit));
   }
 
   class loop& owner_;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include <selvage/detail/task_entry.hpp>
 #include "shm/segment.hpp"
 #include "worker/idle.hpp"
+#include "worker/sandbox/sandbox.hpp"
 
 namespace selvage::worker {
 
@@ -40,9 +42,12 @@ struct settings {
   std::uint64_t payload_cap_bytes = 0;       ///< a larger result is payload_too_large
   std::uint64_t memory_bytes = 0;            ///< RLIMIT_DATA above what the worker had at boot, 0 for none
   idle_options idle;                         ///< how it waits
-  std::vector<int> inherit;                  ///< descriptors that tasks may use; every other one is closed
-  std::function<void()> initializer;         ///< runs before ready; what it throws ends the worker
-  std::function<void()> finalizer;           ///< runs when the worker retires
+  sandbox::plan seal{};                      ///< what it may do
+  bool console = true;                       ///< standard output is left as it is; otherwise it leads nowhere
+  std::optional<std::vector<std::string>> environment{};  ///< exactly this ("NAME=value"); nothing: as it is
+  std::vector<int> inherit;                               ///< descriptors that tasks may use; every other one is closed
+  std::function<void()> initializer;                      ///< runs before ready; what it throws ends the worker
+  std::function<void()> finalizer;                        ///< runs when the worker retires
 };
 
 /// Boots, serves, ends. Requires: the calling process has one thread.

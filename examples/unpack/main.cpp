@@ -6,7 +6,9 @@
 #include <charconv>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +64,7 @@ std::optional<settings> settings_of(int argc, char** argv) {
 }
 
 int demonstrate(const settings& given) {
+  if (!std::filesystem::is_directory(given.folder)) throw std::runtime_error("there is no folder " + given.folder);
   std::vector<std::string> paths = unpack::find_gz(given.folder);
   const std::size_t found = paths.size();
   std::optional<unpack::made_files> made;

@@ -75,6 +75,9 @@ struct failure {
   std::vector<std::string> stack{};   ///< innermost frame first, symbolised as far as the host can
   std::string exception_type{};       ///< errc::task_failed: demangled type of the exception
   std::vector<std::string> causes{};  ///< errc::task_failed: nested exceptions, outermost cause first, "type: what"
+  /// What the worker was refused last, with its first arguments, e.g. `openat(-100, "/etc/passwd", 0)`: of
+  /// errc::permission_denied, and of errc::task_failed where it was refused during that call.
+  std::string refused_call{};
   std::string stderr_tail{};  ///< the last bytes that the worker wrote to its standard error, where it has ended
   resource_usage usage{};
 };

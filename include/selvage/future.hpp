@@ -6,8 +6,9 @@
 //   tl::expected<int, selvage::error> r = sum.result();      // or never throws
 //
 // A future that is dropped before its outcome is known aborts its call: nobody wants it any more. detach() says
-// otherwise. A task that runs already and does not heed its abort_signal runs on, unless the call has a grace.
-// Waiting does the pool's work: the waiting thread collects answers for everybody while it waits.
+// otherwise. Calls that it waits for as arguments run on to their end. A task that runs already and does not heed its
+// abort_signal runs on, unless the call has a grace. Waiting does the pool's work: the waiting thread collects answers
+// for everybody while it waits.
 //
 // Thread-safety: one thread at a time per future; any number of futures from any number of threads. A future may
 // outlive its pool: by then it is settled.
@@ -18,6 +19,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <string>
 #include <tl/expected.hpp>
 #include <type_traits>
 #include <utility>
@@ -55,7 +57,9 @@ class private_bytes {
   std::size_t size_ = 0;
 };
 
-[[nodiscard]] error bad_response(const call_state& call, std::string what);
+/// Requires: the call is not settled, or its pool lives.
+[[nodiscard]] std::string name_of_task(const call_state& call);
+[[nodiscard]] error bad_response(const call_state& call, std::string task, std::string what);
 
 /// A call of a task that returns R. Fixed and flat answers become a value at once, with one copy; tables are copied,
 /// and verified and decoded by the thread that asks for them.
@@ -80,6 +84,7 @@ class typed_call final : public result_state<typename result_codec<R>::host_type
       return settle(codec::read({payload_form::fixed, {copy, answer.bytes.size()}}));
     } else {
       undecoded_.assign(answer.bytes);
+      task_name_ = name_of_task(*this);  // pool and task may be gone when the value is asked for
       return {};
     }
   }
@@ -92,7 +97,8 @@ class typed_call final : public result_state<typename result_codec<R>::host_type
       if constexpr (codec::form == payload_form::table) {
         auto decoded = codec::read({payload_form::table, undecoded_.view()});
         undecoded_.clear();
-        if (!decoded) return tl::make_unexpected(bad_response(*this, std::move(decoded.error())));
+        if (!decoded)
+          return tl::make_unexpected(bad_response(*this, std::move(task_name_), std::move(decoded.error())));
         return std::move(*decoded);
       } else {
         return std::move(*value_);
@@ -110,6 +116,7 @@ class typed_call final : public result_state<typename result_codec<R>::host_type
 
   std::optional<stored> value_;
   private_bytes undecoded_;
+  std::string task_name_;  // of a table
 };
 
 }  // namespace detail

@@ -32,6 +32,12 @@ namespace detail {
 /// Futures ahead of the one that is waited for: enough to keep every worker busy, few enough to stay small.
 inline constexpr std::size_t map_window = 4096;
 
+template <class Params>
+inline constexpr bool changes_its_argument = false;
+template <class P>
+inline constexpr bool changes_its_argument<parameters<P>> =
+    std::is_lvalue_reference_v<P> && !std::is_const_v<std::remove_reference_t<P>>;
+
 }  // namespace detail
 
 /// Returns: a vector of function(element) for each element, or nothing for a function without a result.
@@ -44,6 +50,11 @@ auto map(Range&& items, Function function, const map_options& options = {}) {
   using element = std::ranges::range_reference_t<Range>;
   using returned = std::invoke_result_t<Function&, element>;
   using value = typename detail::result_codec<returned>::host_type;
+  if constexpr (requires { &Function::operator(); }) {
+    static_assert(
+        !detail::changes_its_argument<typename detail::signature_of<Function>::params>,
+        "selvage: the function of map changes its argument, and each worker has a copy: return the new value");
+  }
   std::vector<std::ranges::iterator_t<Range>> places;
   for (auto it = std::ranges::begin(items); it != std::ranges::end(items); ++it) places.push_back(it);
   const auto at = task("map", [&](std::uint64_t index) -> returned { return function(*places[index]); });

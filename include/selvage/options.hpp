@@ -13,6 +13,7 @@
 
 #include <selvage/bytes.hpp>
 #include <selvage/event.hpp>
+#include <selvage/permissions.hpp>
 
 namespace selvage {
 
@@ -118,6 +119,10 @@ struct pool_options {
   std::chrono::nanoseconds grace{
       0};           ///< at the timeout the abort signal is raised, and the worker killed this much later
   bytes memory{0};  ///< a worker's data segment beyond what it had when it started (RLIMIT_DATA); 0: none
+  /// What tasks may do; the default is unsafe() with start::fork, strict() with start::spawn. A forked worker holds the
+  /// program's memory whatever it is permitted.
+  selvage::permissions permissions{};
+  selvage::on_violation on_violation = on_violation::refuse;
   recycle_options recycle{};
   restart_options restart{};
   std::function<void()> initializer{};  ///< in each worker before its first call; throwing ends the worker

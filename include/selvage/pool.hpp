@@ -66,7 +66,8 @@ class pool {
     return begin(options, detail::when_full::wait, task, std::forward<A>(arguments)...);
   }
 
-  /// Like call, but where call would wait it returns errc::queue_full. Never blocks.
+  /// Like call, but where call would wait it returns errc::queue_full. Never blocks. Futures among the arguments are
+  /// consumed even then, and their calls aborted: where you mean to try again, wait for them first.
   template <class F, class... A>
   [[nodiscard]] tl::expected<future<typename task<F>::result>, error> try_call(const task<F>& task, A&&... arguments) {
     return try_call_with({}, task, std::forward<A>(arguments)...);
@@ -147,7 +148,9 @@ class pool {
              A&&... arguments) {
     using shape = typename selvage::task<F>::shape;
     detail::require(core_ != nullptr, "a pool that was moved from was asked for a call");
-    static_assert(sizeof...(A) == shape::arity, "the task takes another number of arguments");
+    static_assert(
+        sizeof...(A) == shape::arity,
+        "selvage: the call has not as many arguments as the task has parameters; a leading abort_signal is not given");
     if constexpr ((detail::is_future<std::remove_cvref_t<A>>::value || ...)) {
       detail::start_after<shape>(*core_, state, *task.record(), options, full, std::forward<A>(arguments)...);
     } else {

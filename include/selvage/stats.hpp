@@ -35,6 +35,7 @@ struct lane_stats {
   std::uint64_t settled = 0;
   std::uint64_t bad_responses = 0;  ///< answers that were no valid answers
   std::uint64_t forged = 0;         ///< answers for calls that were not posted, and crash records that were not true
+  std::uint64_t refusals = 0;       ///< system calls that its workers were refused, as told by them
   std::uint64_t request_bytes_reserved = 0;
 };
 

@@ -35,8 +35,8 @@ struct parameters {};
 template <class F>
 struct signature_of {
   static_assert(sizeof(F) == 0,
-                "selvage: a task is a function with one signature: write the parameter types of a generic lambda, and "
-                "wrap one overload of several in a lambda");
+                "selvage: a task is a function, or an object with one call operator that is no template: write the "
+                "parameter types of a generic lambda, and wrap a member function in a lambda");
   using result = void;
   using params = parameters<>;
 };
@@ -107,7 +107,10 @@ struct shape_of<R, parameters<P...>> : std::type_identity<call_shape<false, R, P
                 "selvage: selvage::abort_signal must be the first parameter of a task, taken by value");
 };
 template <class R, class... P>
-struct shape_of<R, parameters<abort_signal, P...>> : std::type_identity<call_shape<true, R, P...>> {};
+struct shape_of<R, parameters<abort_signal, P...>> : std::type_identity<call_shape<true, R, P...>> {
+  static_assert((!std::is_same_v<std::remove_cvref_t<P>, abort_signal> && ...),
+                "selvage: a task takes one selvage::abort_signal");
+};
 
 template <class F>
 using shape_of_callable = typename shape_of<typename signature_of<F>::result, typename signature_of<F>::params>::type;

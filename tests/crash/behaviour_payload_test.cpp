@@ -353,6 +353,31 @@ TEST_F(payloads, a_fill_that_throws_posts_nothing_and_leaves_the_pool_well) {
   EXPECT_EQ(pool.stats().posted, 1U);
 }
 
+// Its call has no outcome, and a shutdown that waits for the last outcome must be told so.
+TEST_F(payloads, a_fill_that_throws_while_the_pool_is_drained_ends_the_drain) {
+  const auto length = task("length", [](std::string_view text) { return text.size(); });
+  for (const bool queued : {false, true}) {
+    const auto busy = task("busy", [](int) { ::usleep(500'000); });
+    pool pool(watched({.workers = 1, .depth = {.maximum = 1}}), length, busy);
+    std::optional<future<void>> ahead;
+    if (queued) ahead.emplace(pool.call(busy, 1));
+    std::atomic<bool> filling{false}, closing{false};
+    std::thread caller([&] {
+      const auto fill = [&](std::span<std::byte>) {
+        filling = true;
+        while (!closing) ::usleep(1000);
+        ::usleep(queued ? 800'000 : 200'000);  // the drain waits for nothing else by then
+        throw std::runtime_error("no");
+      };
+      EXPECT_THROW((void)pool.call(length, in_place(10'000, fill)), std::runtime_error);
+    });
+    while (!filling) ::usleep(1000);
+    closing = true;
+    pool.shutdown(1h);
+    caller.join();
+  }
+}
+
 // Views pin at most half an arena and half a lane's slots; what is beyond is copied, and nobody waits.
 TEST_F(payloads, views_that_are_kept_never_stop_the_pool) {
   const auto make = task("make", [](std::uint64_t size) { return std::string(size, 'm'); });

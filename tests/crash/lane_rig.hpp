@@ -222,7 +222,8 @@ class lane_rig {
     header.call_id.store(how.call_id != 0 ? how.call_id : ++last_call_);
     header.posted_at_ns.store(base::now_ns());
     header.limit_ns.store(how.limit_ns);
-    header.grace_us = how.grace_us;
+    const std::uint64_t grace_ns = std::uint64_t{how.grace_us} * 1000;
+    header.soft_limit = grace_ns == 0 ? 0 : shm::packed_time(how.limit_ns - std::min(how.limit_ns, grace_ns));
     header.task = task;
     header.form = static_cast<std::uint8_t>(payload_form::fixed);
     header.flags = host.base_flags(*slot);

@@ -90,6 +90,16 @@ TEST_F(pool_hangs, the_signal_is_raised_first_and_the_grace_lets_a_task_finish) 
   expect_usable(pool);
 }
 
+// However long the grace, the signal comes at the timeout.
+TEST_F(pool_hangs, the_signal_is_raised_at_the_timeout_whatever_the_grace) {
+  const auto polite = selvage::task("polite", [](abort_signal stop) { return stop.wait_for(30s); });
+  pool pool(watched({.workers = 1}), polite);
+  for (const std::chrono::nanoseconds grace : {std::chrono::nanoseconds(40s), std::chrono::nanoseconds(2h),
+                                               std::chrono::nanoseconds(10'000h), std::chrono::nanoseconds::max()}) {
+    EXPECT_TRUE(pool.call_with({.timeout = 20ms, .grace = grace}, polite).get()) << grace.count();
+  }
+}
+
 // FAILURES row 9
 TEST_F(pool_hangs, an_answer_that_races_its_deadline_is_one_outcome_and_the_right_one) {
   tests::random_source random;

@@ -119,6 +119,32 @@ TEST_F(pool_lies, a_result_that_nobody_collects_does_not_cost_the_worker_its_lif
 // ---- FAILURES row 15 --------------------------------------------------------------------------------------------
 
 // FAILURES row 15
+// A table is looked at when its value is asked for, and pool and task may be gone by then.
+TEST_F(pool_lies, an_answer_that_was_spoilt_is_told_after_the_pool_and_the_task_are_gone) {
+  const shared_words spoilt(1);
+  const std::string name = "a task whose name is too long for a small string";
+  std::optional<future<std::vector<std::string>>> told;
+  {
+    const auto lies = selvage::task(name, [&spoilt](int) {
+      const std::uint64_t before = victims::own_lane().response.words->done.load();
+      std::thread([&spoilt, before] {
+        const auto lane = victims::own_lane();
+        while (lane.response.words->done.load() == before) ::usleep(100);
+        std::memset(lane.response.arena, 0xff, 4096);
+        spoilt[0] = 1;
+      }).detach();
+      return std::vector<std::string>(10, std::string(100, 'x'));
+    });
+    pool pool(watched({.workers = 1}), lies);
+    told.emplace(pool.call(lies, 1));
+    ASSERT_TRUE(holds_in_the_end([&] { return spoilt[0] == 1; }));
+    told->wait();
+  }
+  const auto outcome = told->result();
+  ASSERT_EQ(code_of(outcome), errc::bad_response);
+  EXPECT_EQ(outcome.error().details().task, name);
+}
+
 TEST_F(pool_lies, a_forged_crash_record_is_not_believed_and_is_counted) {
   const auto lie = selvage::task("lie", [] {
     victims::forge_a_crash_record();

@@ -11,6 +11,7 @@ class pool_in_both_modes : public pool_survives, public ::testing::WithParamInte
  protected:
   [[nodiscard]] pool_options started(pool_options options) {
     options.start = GetParam();
+    options.permissions = permissions::unsafe();  // tests/sandbox/ has the strict ones
     return watched(std::move(options));
   }
 };

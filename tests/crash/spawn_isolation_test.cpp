@@ -78,7 +78,8 @@ TEST_F(spawned_process, is_handed_the_pools_descriptors_and_no_other) {
   ASSERT_EQ(::dup2(file, 900), 900);
   const auto tell = task("tell", &tell_first_sight);
   {
-    pool pool(watched({.workers = 3, .start = start::spawn, .inherit = {900}}), tell);
+    pool pool(watched({.workers = 3, .start = start::spawn, .permissions = permissions::unsafe(), .inherit = {900}}),
+              tell);
     const first_sight seen = pool.call(tell).get();
     EXPECT_THAT(beyond_the_pools_own(seen.descriptors), ::testing::ElementsAre("900 -> /etc/passwd"));
     // 0, 1, the segment twice, the bell, the socket, an eventfd a worker, 900
@@ -96,7 +97,7 @@ TEST_F(spawned_process, begins_as_a_program_that_was_just_started) {
   ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
   ::setenv("SELVAGE_TEST_SECRET", "in the environment", 1);
   const auto tell = task("tell", &tell_first_sight);
-  pool pool(watched({.workers = 1, .start = start::spawn}), tell);
+  pool pool(watched({.workers = 1, .start = start::spawn, .permissions = permissions::unsafe()}), tell);
   const first_sight seen = pool.call(tell).get();
   EXPECT_EQ(seen.blocked_signals, 0);
   EXPECT_EQ(seen.ignored_signals, 0);
@@ -118,7 +119,8 @@ TEST_F(spawned_process, inherits_by_number_and_keeps_close_on_exec_as_it_was) {
   ASSERT_EQ(::dup2(STDERR_FILENO, 61), 61);
   ASSERT_EQ(::dup2(STDERR_FILENO, 62), 62);
   {
-    pool pool(watched({.workers = 1, .start = start::spawn, .inherit = {60, 61}}), flags);
+    pool pool(watched({.workers = 1, .start = start::spawn, .permissions = permissions::unsafe(), .inherit = {60, 61}}),
+              flags);
     EXPECT_EQ(pool.call(flags, 60).get(), FD_CLOEXEC);
     EXPECT_EQ(pool.call(flags, 61).get(), 0);
     EXPECT_EQ(pool.call(flags, 62).get(), -1);
@@ -182,7 +184,7 @@ TEST_F(spawned_process, has_nothing_of_the_hosts_memory) {
     pool forked(watched({.workers = 1}), search);
     EXPECT_GE(forked.call(search, masked).get(), 1U) << "the search would not find it";
   }
-  pool spawned(watched({.workers = 1, .start = start::spawn}), search);
+  pool spawned(watched({.workers = 1, .start = start::spawn, .permissions = permissions::unsafe()}), search);
   EXPECT_EQ(spawned.call(search, masked).get(), 0U);
 }
 
@@ -200,7 +202,9 @@ TEST_F(spawned_process, stays_small_beside_a_large_host_and_is_recycled_at_ease)
   ASSERT_GT(resident_bytes(), large);
   {
     const auto size = task("size", &resident_bytes);
-    pool pool(watched({.workers = 2, .start = start::spawn, .recycle = {.calls = 2}}), size);
+    pool pool(
+        watched({.workers = 2, .start = start::spawn, .permissions = permissions::unsafe(), .recycle = {.calls = 2}}),
+        size);
     for (int i = 0; i < 100; ++i) EXPECT_LT(pool.call(size).get(), large / 2);
     EXPECT_GT(pool.stats().restarts.recycled_calls, 5U);
   }

@@ -17,6 +17,7 @@ class spawned_pool : public pool_survives {
  protected:
   [[nodiscard]] pool_options spawning(pool_options options) {
     options.start = start::spawn;
+    options.permissions = permissions::unsafe();  // tests/sandbox/ has the strict ones
     return watched(std::move(options));
   }
 };

@@ -268,7 +268,7 @@ TEST(supervisor_end, an_idle_supervisor_does_not_wake_up) {
     ASSERT_TRUE(rig.await_done(k, slot));
     rig.take(k, slot);  // an answer that nobody takes is looked at for ever
   }
-  const auto switches = [&] { return tests::context_switches::of_process(rig.pid()).all(); };
+  const auto switches = [&] { return tests::context_switches::of_thread("/proc/" + std::to_string(rig.pid())).all(); };
   ASSERT_GT(switches(), 0U);
   // The start timeouts and the limits are looked at, however late; one that polls has no such half second.
   EXPECT_TRUE(eventually([&] {

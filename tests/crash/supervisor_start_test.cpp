@@ -44,7 +44,9 @@ TEST(supervisor_start, the_limit_counts_from_when_the_host_opens_the_epoch) {
 TEST(supervisor_start, a_worker_that_waits_for_its_turn_costs_the_supervisor_no_wake_ups) {
   supervisor_rig rig({.recycle = {.resident_bytes = 1ULL << 40}, .restart = {.start_timeout = 200ms}}, serve_nothing);
   ASSERT_TRUE(eventually([&] { return rig.worker_pid(0) != 0; }));
-  const auto switches = [&] { return tests::context_switches::of_process(rig.pid()).voluntary; };
+  const auto switches = [&] {
+    return tests::context_switches::of_thread("/proc/" + std::to_string(rig.pid())).voluntary;
+  };
   ::usleep(50'000);
   const std::uint64_t before = switches();
   ASSERT_GT(before, 0U);

@@ -16,70 +16,16 @@
 #include <cstring>
 #include <initializer_list>
 #include <random>
-#include <stdexcept>
+
+#include "tests/support/bpf_interpreter.hpp"
 
 namespace selvage::worker {
 namespace {
 
 using arguments = std::array<std::uint64_t, 6>;
+using tests::interpret;
 
 constexpr std::uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
-
-// What seccomp(2) says a program means.
-std::uint32_t interpret(const std::vector<sock_filter>& program, const seccomp_data& call, unsigned* steps = nullptr) {
-  std::uint32_t accumulator = 0, index = 0;
-  std::array<std::uint32_t, 16> scratch{};
-  for (std::size_t at = 0; at < program.size(); ++at) {
-    const sock_filter& step = program[at];
-    if (steps != nullptr) ++*steps;
-    const std::uint32_t operand = BPF_SRC(step.code) == BPF_X ? index : step.k;
-    const auto jump = [&](bool taken) { at += taken ? step.jt : step.jf; };
-    switch (step.code) {
-      case BPF_LD | BPF_W | BPF_ABS:
-        std::memcpy(&accumulator, reinterpret_cast<const char*>(&call) + step.k, 4);
-        break;
-      case BPF_LD | BPF_IMM:
-        accumulator = step.k;
-        break;
-      case BPF_LD | BPF_MEM:
-        accumulator = scratch.at(step.k);
-        break;
-      case BPF_ST:
-        scratch.at(step.k) = accumulator;
-        break;
-      case BPF_ALU | BPF_AND | BPF_K:
-        accumulator &= step.k;
-        break;
-      case BPF_ALU | BPF_ADD | BPF_X:
-        accumulator += index;
-        break;
-      case BPF_MISC | BPF_TAX:
-        index = accumulator;
-        break;
-      case BPF_JMP | BPF_JA:
-        at += step.k;
-        break;
-      case BPF_JMP | BPF_JEQ | BPF_K:
-        jump(accumulator == operand);
-        break;
-      case BPF_JMP | BPF_JGT | BPF_K:
-        jump(accumulator > operand);
-        break;
-      case BPF_JMP | BPF_JGE | BPF_K:
-      case BPF_JMP | BPF_JGE | BPF_X:
-        jump(accumulator >= operand);
-        break;
-      case BPF_JMP | BPF_JSET | BPF_K:
-        jump((accumulator & operand) != 0);
-        break;
-      case BPF_RET | BPF_K:
-        return step.k;
-      default:
-        throw std::logic_error("an instruction that the interpreter does not know");
-    }
-  }
-  throw std::logic_error("ran off the end of the program");
-}
 
 constexpr address_range lane = {0x7f1230000000, 0x7f1240000000};
 

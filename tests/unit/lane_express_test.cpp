@@ -29,7 +29,7 @@ unsigned post(lane_pair& lane, const call& what = {}) {
   request_header& header = lane.host.header(slot);
   header.call_id.store(++lane.last_call, std::memory_order_relaxed);
   header.limit_ns.store(what.limit_ns, std::memory_order_relaxed);
-  header.grace_us = 7;
+  header.soft_limit = 7;
   header.task = 513;
   header.form = 2;
   header.flags = static_cast<std::uint8_t>(lane.host.base_flags(slot) | what.flags);

@@ -97,4 +97,19 @@ TEST(layout, the_verdicts_lie_on_pages_of_their_own) {
   EXPECT_EQ(offsetof(supervisor_lane, start_failure), 2 * page_bytes);
 }
 
+TEST(layout, a_time_in_32_bits_is_never_shorter_and_hardly_longer) {
+  EXPECT_EQ(unpacked_time_ns(packed_time(0)), 1000U) << "0 would mean none";
+  EXPECT_EQ(unpacked_time_ns(packed_time(1)), 1000U);
+  EXPECT_EQ(unpacked_time_ns(packed_time(1000)), 1000U);
+  EXPECT_EQ(unpacked_time_ns(packed_time(1001)), 2000U);
+  for (std::uint64_t ns = 1000; ns < std::uint64_t{1} << 63U; ns += ns / 3) {
+    for (const std::uint64_t near : {ns - 1, ns, ns + 1}) {
+      const std::uint64_t back = unpacked_time_ns(packed_time(near));
+      EXPECT_GE(back, near);
+      EXPECT_LE(back - near, 1000 + near / (1U << 25U)) << near;
+    }
+  }
+  EXPECT_GE(unpacked_time_ns(packed_time(~std::uint64_t{0})), ~std::uint64_t{0} - (std::uint64_t{1} << 40U));
+}
+
 }  // namespace

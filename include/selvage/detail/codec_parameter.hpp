@@ -61,6 +61,16 @@ constexpr void require_declared_parameter() {
 template <class A, class Element>
 concept views_as_span = std::is_convertible_v<const A&, std::span<const Element>>;
 
+/// The conversions of an ordinary call, but for two that lose what nobody would expect: here no compiler warns of them,
+/// since they happen in this header.
+template <class A, class Owned>
+constexpr void require_a_whole_value() {
+  static_assert(!(std::is_floating_point_v<A> && std::is_integral_v<Owned>),
+                "selvage: an argument with a fraction is given for a whole number: convert it where you call");
+  static_assert(!(std::is_pointer_v<A> && std::is_same_v<Owned, bool>),
+                "selvage: a pointer is given for a bool: convert it where you call");
+}
+
 /// What is encoded for argument `a` of a parameter declared as P: a view of the caller's memory, a reference to it,
 /// or, where the types differ, a converted value.
 /// Ownership: views and references borrow from `a`.
@@ -83,6 +93,7 @@ template <class P, class A>
   } else {
     static_assert(std::is_convertible_v<const A&, owned>,
                   "selvage: an argument does not convert to the task's parameter");
+    require_a_whole_value<A, owned>();
     return static_cast<owned>(a);
   }
 }
@@ -92,6 +103,7 @@ template <class P, class A>
 [[nodiscard]] typename parameter<P>::owned own(A&& a) {
   using owned = typename parameter<P>::owned;
   if constexpr (std::is_convertible_v<A&&, owned>) {
+    require_a_whole_value<std::remove_cvref_t<A>, owned>();
     return static_cast<owned>(std::forward<A>(a));
   } else if constexpr (wire_string<owned>) {
     return owned(std::string_view(a));

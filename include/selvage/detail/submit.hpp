@@ -37,8 +37,8 @@ enum class when_full : std::uint8_t {
 void submit(pool_core& core, call_state& call, const task_record& task, const payload_source& arguments,
             const call_options& options, when_full full);
 
-/// The call waits until each of `inputs` is settled; then `launch` runs on the helper thread, which submits it or
-/// settles it. Where as many calls wait for inputs as may be queued, it waits for room, or is refused.
+/// The call waits until each of `inputs` is settled; then whoever settled the last one runs `launch`, which submits it
+/// or settles it. Where as many calls wait for inputs as may be queued, it waits for room, or is refused.
 void submit_after(pool_core& core, call_state& call, const task_record& task, std::span<call_state* const> inputs,
                   const call_options& options, when_full full, std::function<void()> launch);
 /// Settles a call that waits for its inputs with the error of one of them, or with what came of encoding their values.

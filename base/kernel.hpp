@@ -1,0 +1,16 @@
+#pragma once
+// What this kernel can enforce, asked of it. Never cached: the answers depend on the process.
+
+namespace selvage::base {
+
+/// The version of Landlock's interface, 0 where the kernel has none or it is switched off. Source: landlock(7)
+[[nodiscard]] int landlock_version() noexcept;
+
+inline constexpr int landlock_with_truncate = 3;  ///< before, a file that may not be written could be cut
+inline constexpr int landlock_with_ports = 4;
+inline constexpr int landlock_with_signals = 6;  ///< and abstract Unix sockets
+
+/// seccomp filters can be installed, and can hand refused calls to a handler. Source: seccomp(2)
+[[nodiscard]] bool has_seccomp_traps() noexcept;
+
+}  // namespace selvage::base

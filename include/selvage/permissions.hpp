@@ -1,0 +1,107 @@
+#pragma once
+// What a pool's workers may do. A value: each grant gives a new one.
+//
+//   selvage::pool pool({.permissions = selvage::permissions::strict().read("/usr/share/fonts").env("LANG")}, render);
+//
+// strict() grants nothing: no file but what is loaded already, no write, no socket, no program, no process, an empty
+// environment, no terminal. A clock, random numbers, memory and threads need no grant. unsafe() grants everything that
+// the program itself may do. Both keep what no worker may do (docs/permissions.md). What the kernel cannot enforce is
+// an error when the pool is built: errc::sandbox_unavailable.
+//
+// A refused system call gives the task an errno and is counted (lane_stats::refusals); the error of a task that then
+// throws names it. A call by which no honest task could gain anything, such as ptrace, ends the call with
+// errc::permission_denied, and so does every refused one under on_violation::kill.
+//
+// Thread-safety: as a value. What each grant means to the kernel, and what is not enforced: docs/permissions.md.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace selvage {
+
+struct tcp_connect {
+  std::uint16_t port;  ///< of any address
+};
+struct tcp_listen {
+  std::uint16_t port;
+};
+struct udp {};  ///< to and from any address and port
+
+/// What happens at a refused system call.
+enum class on_violation : std::uint8_t {
+  refuse,  ///< the task gets EACCES or EPERM and goes on
+  kill,    ///< the call ends with errc::permission_denied
+};
+
+class permissions {
+ public:
+  enum class foundation : std::uint8_t { by_start, strict, unsafe };
+
+  /// strict() with start::spawn, unsafe() with start::fork.
+  permissions() = default;
+  [[nodiscard]] static permissions strict() { return permissions(foundation::strict); }
+  [[nodiscard]] static permissions unsafe() { return permissions(foundation::unsafe); }
+
+  /// A file, or everything below a folder. It must exist when the pool is built. A relative path starts at the
+  /// program's working directory then. A path that would expose one of ~/.ssh, ~/.gnupg, ~/.aws, /etc/shadow, /proc,
+  /// /sys and /dev is refused unless that one is granted by its own name too.
+  [[nodiscard]] permissions read(std::string path) const { return with(&grants::read, std::move(path)); }
+  /// Write, create, rename and remove; not read, and never owner, mode, times or extended attributes.
+  [[nodiscard]] permissions write(std::string path) const { return with(&grants::write, std::move(path)); }
+  /// A variable of this program's environment, as it is when the pool is built.
+  [[nodiscard]] permissions env(std::string name) const { return with(&grants::environment, std::move(name)); }
+  [[nodiscard]] permissions net(tcp_connect to) const { return with(&grants::tcp_connect, to.port); }
+  [[nodiscard]] permissions net(tcp_listen on) const { return with(&grants::tcp_listen, on.port); }
+  [[nodiscard]] permissions net(udp) const {
+    permissions more = *this;
+    more.grants_.udp = true;
+    return more;
+  }
+  /// The program's standard output. Without it, it leads to /dev/null. Standard error is captured in any case.
+  [[nodiscard]] permissions console(bool wanted) const {
+    permissions more = *this;
+    more.grants_.console = wanted;
+    return more;
+  }
+  /// Memory that is writable and executable.
+  [[nodiscard]] permissions jit(bool wanted) const {
+    permissions more = *this;
+    more.grants_.jit = wanted;
+    return more;
+  }
+  /// What this kernel cannot enforce is left out instead of being an error.
+  [[nodiscard]] permissions best_effort(bool wanted) const {
+    permissions more = *this;
+    more.grants_.best_effort = wanted;
+    return more;
+  }
+
+  struct grants {
+    foundation from = foundation::by_start;
+    std::vector<std::string> read{}, write{}, environment{};
+    std::vector<std::uint16_t> tcp_connect{}, tcp_listen{};
+    bool udp = false;
+    bool console = false;
+    bool jit = false;
+    bool best_effort = false;
+  };
+  [[nodiscard]] const grants& granted() const noexcept { return grants_; }
+  [[nodiscard]] bool is_strict() const noexcept { return grants_.from == foundation::strict; }
+  /// Exactly these.
+  explicit permissions(grants exactly) : grants_(std::move(exactly)) {}
+
+ private:
+  explicit permissions(foundation from) { grants_.from = from; }
+  template <class Value>
+  [[nodiscard]] permissions with(std::vector<Value> grants::*list, Value value) const {
+    permissions more = *this;
+    (more.grants_.*list).push_back(std::move(value));
+    return more;
+  }
+
+  grants grants_;
+};
+
+}  // namespace selvage

@@ -1,0 +1,156 @@
+// See permission_check.hpp.
+
+#include "pool/permission_check.hpp"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+#include <string_view>
+
+#include <selvage/error.hpp>
+
+#include "base/kernel.hpp"
+
+namespace selvage::host {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Looked at within one granted folder, for the advice. A large tree is not worth a slow start.
+constexpr unsigned most_entries_scanned = 5000;
+constexpr std::array<std::string_view, 4> telling_names = {".env", ".git", ".netrc", ".npmrc"};
+
+[[noreturn]] void refuse(const std::string& what) {
+  throw error(errc::invalid_options, "pool_options::permissions: " + what);
+}
+[[noreturn]] void cannot(const std::string& what) { throw error(errc::sandbox_unavailable, what); }
+
+std::vector<fs::path> homes() {
+  std::vector<fs::path> all;
+  if (const char* const home = std::getenv("HOME"); home != nullptr && *home == '/') all.emplace_back(home);
+  std::array<char, 4096> space;
+  passwd entry = {};
+  passwd* found = nullptr;
+  if (::getpwuid_r(::geteuid(), &entry, space.data(), space.size(), &found) == 0 && found != nullptr)
+    all.emplace_back(entry.pw_dir);
+  return all;
+}
+
+// As they are on the disk: what a link leads to is what is exposed.
+std::set<fs::path> sensitive_paths() {
+  std::set<fs::path> all;
+  const auto add = [&](const fs::path& path) {
+    std::error_code absent;
+    if (const fs::path real = fs::canonical(path, absent); !absent) all.insert(real);
+  };
+  for (const char* const path : {"/etc/shadow", "/proc", "/sys", "/dev"}) add(path);
+  for (const fs::path& home : homes()) {
+    for (const char* const name : {".ssh", ".gnupg", ".aws"}) add(home / name);
+  }
+  return all;
+}
+
+bool is_below(const fs::path& inner, const fs::path& outer) {
+  const auto [rest, end] = std::mismatch(outer.begin(), outer.end(), inner.begin(), inner.end());
+  return rest == outer.end() && end != inner.end();
+}
+
+// Not canonical: /proc/self means the worker's own.
+fs::path absolute_path(const std::string& given, std::string_view grant) {
+  if (given.empty()) refuse(fmt::format("{}(\"\"): the path is empty", grant));
+  if (given.find('\0') != given.npos) refuse(fmt::format("{}: the path has a zero byte", grant));
+  std::error_code problem;
+  const fs::path absolute = fs::absolute(given, problem).lexically_normal();
+  if (!problem) (void)fs::canonical(absolute, problem);
+  if (problem) refuse(fmt::format("{}(\"{}\"): {}", grant, given, problem.message()));
+  return absolute.has_filename() || !absolute.has_relative_path() ? absolute : absolute.parent_path();
+}
+
+void refuse_what_exposes(const std::vector<fs::path>& granted, std::string_view grant) {
+  std::set<fs::path> named;
+  for (const fs::path& path : granted) named.insert(fs::canonical(path));
+  for (const fs::path& secret : sensitive_paths()) {
+    if (named.contains(secret)) continue;
+    for (const fs::path& path : named) {
+      if (!is_below(secret, path)) continue;
+      refuse(
+          fmt::format("{0}(\"{1}\") would expose {2}, which nothing can take out again: grant what is needed of "
+                      "{1}, or grant {0}(\"{2}\") as well",
+                      grant, path.string(), secret.string()));
+    }
+  }
+}
+
+void advise(const fs::path& granted) {
+  std::error_code problem;
+  fs::recursive_directory_iterator at(granted, fs::directory_options::skip_permission_denied, problem);
+  for (unsigned seen = 0; !problem && at != fs::end(at) && seen < most_entries_scanned; ++seen, at.increment(problem)) {
+    const std::string name = at->path().filename().string();
+    if (std::ranges::find(telling_names, name) == telling_names.end()) continue;
+    std::fprintf(
+        stderr,
+        "selvage: tasks may read %s, which is below a granted folder (advice; the first %u names were looked at)\n",
+        at->path().c_str(), most_entries_scanned);
+    return;
+  }
+}
+
+std::vector<std::string> checked_paths(const std::vector<std::string>& given, std::string_view grant) {
+  std::vector<fs::path> paths;
+  for (const std::string& each : given) paths.push_back(absolute_path(each, grant));
+  refuse_what_exposes(paths, grant);
+  std::vector<std::string> all;
+  for (const fs::path& each : paths) all.push_back(each.string());
+  return all;
+}
+
+std::vector<std::string> assignments(const std::vector<std::string>& names) {
+  std::vector<std::string> all;
+  for (const std::string& name : names) {
+    if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos)
+      refuse(fmt::format("env(\"{}\") is no name of a variable", name));
+    if (const char* const value = std::getenv(name.c_str())) all.push_back(name + "=" + value);
+  }
+  return all;
+}
+
+void require_a_kernel_that_can(const permissions::grants& it) {
+  if (!base::has_seccomp_traps()) cannot("strict permissions need seccomp filters, which this kernel does not have");
+  if (it.best_effort) return;
+  const int version = base::landlock_version();
+  const auto need = [&](bool wanted, int least, std::string_view what) {
+    if (!wanted || version >= least) return;
+    cannot(
+        fmt::format("{} need version {} of Landlock, and this kernel has {}: permissions.best_effort(true) goes "
+                    "without",
+                    what, least, version == 0 ? std::string("none") : "version " + std::to_string(version)));
+  };
+  need(!it.read.empty(), 1, "read grants");
+  need(!it.write.empty(), base::landlock_with_truncate, "write grants");
+  need(!it.tcp_connect.empty() || !it.tcp_listen.empty(), base::landlock_with_ports, "grants of TCP ports");
+}
+
+}  // namespace
+
+permissions resolved_permissions(const pool_options& given) {
+  using enum permissions::foundation;
+  permissions::grants it = given.permissions.granted();
+  if (it.from > unsafe) refuse("they start from none of strict and unsafe");
+  if (it.from == by_start) it.from = given.start == start::spawn ? strict : unsafe;
+  it.environment = assignments(it.environment);
+  if (it.from == unsafe) return permissions(std::move(it));
+  it.read = checked_paths(it.read, "read");
+  it.write = checked_paths(it.write, "write");
+  require_a_kernel_that_can(it);
+  for (const std::string& path : it.read) advise(path);
+  return permissions(std::move(it));
+}
+
+}  // namespace selvage::host

@@ -1,0 +1,363 @@
+// FAILURES rows 18 to 22: what a strict worker asks for and does not get, and how its caller is told.
+#include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "tests/support/pool_fixture.hpp"
+#include "tests/support/shared_words.hpp"
+#include "tests/victims/forbidden.hpp"
+#include "tests/victims/victims.hpp"
+
+namespace selvage::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+class strict_worker : public pool_survives, public ::testing::WithParamInterface<start> {
+ protected:
+  [[nodiscard]] pool_options sealed(pool_options options = {}) {
+    options.workers = options.workers == 0 ? 1 : options.workers;
+    options.start = GetParam();
+    if (options.permissions.granted().from == permissions::foundation::by_start)
+      options.permissions = permissions::strict();
+    return watched(std::move(options));
+  }
+  [[nodiscard]] static std::uint64_t refusals_of(pool& pool) {
+    std::uint64_t all = 0;
+    for (const lane_stats& lane : pool.stats().lanes) all += lane.refusals;
+    return all;
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(by, strict_worker, ::testing::Values(start::fork, start::spawn),
+                         [](const auto& info) { return info.param == start::fork ? "fork" : "spawn"; });
+
+struct attempt {
+  const char* name;
+  int (*victim)();
+  int error;
+};
+
+// ---- each is refused, the task goes on, and the pool is as before ------------------------------------------------
+
+constexpr attempt refused_attempts[] = {
+    {"open_a_file", &victims::open_a_file, EACCES},
+    {"create_a_file", &victims::create_a_file, EACCES},
+    {"list_a_folder", &victims::list_a_folder, EACCES},
+    {"look_at_its_own_memory", &victims::look_at_its_own_memory, EACCES},
+    {"look_at_its_parents_memory", &victims::look_at_its_parents_memory, EACCES},
+    {"read_a_link", &victims::read_a_link, EACCES},
+    {"look_a_name_up", &victims::look_a_name_up, EACCES},
+    {"change_a_mode", &victims::change_a_mode, EPERM},
+    {"open_a_pair_of_sockets", &victims::open_a_pair_of_sockets, EPERM},
+    {"open_a_fast_socket", &victims::open_a_fast_socket, EACCES},
+    {"run_a_program", &victims::run_a_program, EPERM},
+    {"fork_a_child", &victims::fork_a_child, EPERM},
+    {"vfork_a_child", &victims::vfork_a_child, EPERM},
+    {"clone_a_child", &victims::clone_a_child, EPERM},
+    {"share_memory_by_system_v", &victims::share_memory_by_system_v, EPERM},
+    {"make_a_semaphore", &victims::make_a_semaphore, EPERM},
+    {"make_a_message_queue", &victims::make_a_message_queue, EPERM},
+    {"open_a_posix_queue", &victims::open_a_posix_queue, EPERM},
+    {"make_a_memory_file", &victims::make_a_memory_file, EPERM},
+    {"type_into_its_terminal", &victims::type_into_its_terminal, EPERM},
+    {"install_a_filter", &victims::install_a_filter, EPERM},
+    {"become_somebody_else", &victims::become_somebody_else, EPERM},
+    {"become_dumpable", &victims::become_dumpable, EPERM},
+    {"outlive_its_supervisor", &victims::outlive_its_supervisor, EPERM},
+    {"make_code_of_data", &victims::make_code_of_data, EPERM},
+    {"map_writable_code", &victims::map_writable_code, EPERM},
+    {"take_the_signal_of_refusals", &victims::take_the_signal_of_refusals, EPERM},
+    {"ignore_the_signal_of_refusals", &victims::ignore_the_signal_of_refusals, EPERM},
+    {"watch_a_file", &victims::watch_a_file, EPERM},
+};
+
+TEST_P(strict_worker, is_refused_what_it_was_not_granted_and_goes_on) {
+  for (const attempt& each : refused_attempts) {
+    const auto reach = task("reach", each.victim);
+    pool pool(sealed(), add, reach);
+    for (int round = 1; round <= 2; ++round) {
+      EXPECT_EQ(pool.call(reach).get(), each.error) << each.name;
+      EXPECT_EQ(refusals_of(pool), static_cast<std::uint64_t>(round)) << each.name;
+    }
+    expect_usable(pool);
+  }
+}
+
+TEST_P(strict_worker, sees_no_call_where_older_kernels_have_none) {
+  for (const attempt& each : {attempt{"clone_a_child_anew", &victims::clone_a_child_anew, ENOSYS},
+                              attempt{"set_up_a_ring", &victims::set_up_a_ring, ENOSYS}}) {
+    const auto reach = task("reach", each.victim);
+    pool pool(sealed(), reach);
+    EXPECT_EQ(pool.call(reach).get(), each.error) << each.name;
+  }
+}
+
+// FAILURES row 20
+TEST_P(strict_worker, has_no_socket_of_any_family) {
+  const auto reach = task("reach", &victims::open_a_socket);
+  pool pool(sealed(), reach);
+  constexpr int mptcp = 262;
+  for (int family = 0; family < 47; ++family) {
+    for (const int type : {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET})
+      EXPECT_EQ(pool.call(reach, family, type, 0).get(), EACCES) << family << " " << type;
+  }
+  EXPECT_EQ(pool.call(reach, AF_INET, SOCK_STREAM, mptcp).get(), EACCES);
+}
+
+// FAILURES row 22
+TEST_P(strict_worker, reaches_no_other_process) {
+  const auto own_pid = task(
+      "own_pid", +[] { return static_cast<int>(::getpid()); });
+  const auto parent = task(
+      "parent", +[] { return static_cast<int>(::getppid()); });
+  const auto signal = task("signal", &victims::signal_process);
+  const auto limit = task("limit", &victims::limit_process);
+  const auto renice = task("renice", &victims::renice_process);
+  const auto pin = task("pin", &victims::pin_process);
+  const auto own = task("own", &victims::own_a_descriptor_for);
+  pool pool(sealed({.workers = 2}), own_pid, parent, signal, limit, renice, pin, own, add);
+  const int worker = pool.call(own_pid).get();
+  const int supervisor = pool.call(parent).get();
+  int sibling = 0;
+  for (const lane_stats& lane : pool.stats().lanes) {
+    if (lane.worker_pid != worker) sibling = lane.worker_pid;
+  }
+  ASSERT_NE(sibling, 0);
+  for (const int pid : {static_cast<int>(::getpid()), supervisor, sibling, 1, -1}) {
+    EXPECT_EQ(pool.call(signal, pid).get(), EPERM) << pid;
+    EXPECT_EQ(pool.call(limit, pid).get(), EPERM) << pid;
+    EXPECT_EQ(pool.call(renice, pid).get(), EPERM) << pid;
+    EXPECT_EQ(pool.call(pin, pid).get(), EPERM) << pid;
+    EXPECT_EQ(pool.call(own, pid).get(), EPERM) << pid;
+  }
+  expect_usable(pool);
+}
+
+// ---- what no honest task does ends the call ------------------------------------------------------------------------
+
+constexpr attempt forbidden_attempts[] = {
+    {"ptrace", &victims::attach_to_its_parent, 0},
+    {"process_vm_readv", &victims::read_its_parents_memory, 0},
+    {"process_vm_writev", &victims::write_its_parents_memory, 0},
+    {"bpf", &victims::load_a_bpf_program, 0},
+    {"perf_event_open", &victims::watch_performance, 0},
+    {"userfaultfd", &victims::handle_its_own_page_faults, 0},
+    {"mount", &victims::mount_something, 0},
+    {"setns", &victims::enter_a_namespace, 0},
+    {"unshare", &victims::leave_its_namespaces, 0},
+    {"add_key", &victims::make_a_key, 0},
+};
+
+// FAILURES row 21
+TEST_P(strict_worker, is_ended_for_what_no_honest_task_does) {
+  for (const attempt& each : forbidden_attempts) {
+    const auto reach = task("reach", each.victim);
+    pool pool(sealed(), add, reach);
+    const auto outcome = pool.call(reach).result();
+    ASSERT_EQ(code_of(outcome), errc::permission_denied) << each.name;
+    const failure& what = outcome.error().details();
+    EXPECT_THAT(what.refused_call, ::testing::StartsWith(std::string(each.name) + "("));
+    EXPECT_THAT(outcome.error().what(), HasSubstr(what.refused_call));
+    EXPECT_EQ(what.signal, SIGSYS);
+    EXPECT_FALSE(what.stack.empty());
+    EXPECT_EQ(pool.stats().restarts.crashed, 1U);
+    expect_usable(pool);
+  }
+}
+
+TEST_P(strict_worker, under_kill_is_ended_for_everything_that_it_was_not_granted) {
+  const auto reach = task("reach", &victims::open_a_file);
+  pool pool(sealed({.on_violation = on_violation::kill}), add, reach);
+  const auto outcome = pool.call(reach).result();
+  ASSERT_EQ(code_of(outcome), errc::permission_denied);
+  EXPECT_THAT(outcome.error().what(), HasSubstr("\"/etc/passwd\""));
+  EXPECT_THAT(outcome.error().what(), HasSubstr("permissions.read"));
+  EXPECT_THAT(outcome.error().report(), HasSubstr("was refused openat("));
+  expect_usable(pool);
+}
+
+// It cannot be told by its handler: the kernel ends it.
+TEST_P(strict_worker, that_blocks_the_signal_of_refusals_is_ended_by_it) {
+  const auto reach = task(
+      "reach", +[] {
+        sigset_t all;
+        sigfillset(&all);
+        ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        return victims::open_a_file();
+      });
+  pool pool(sealed(), add, reach);
+  const auto outcome = pool.call(reach).result();
+  ASSERT_EQ(code_of(outcome), errc::permission_denied);
+  EXPECT_THAT(outcome.error().what(), HasSubstr("SIGSYS"));
+  expect_usable(pool);
+}
+
+#if defined(__x86_64__)
+// FAILURES row 21. Where the kernel has no 32-bit calls the instruction itself is a fault.
+TEST_P(strict_worker, has_no_calls_of_another_architecture) {
+  const auto x32 = task(
+      "x32", +[]() -> int { return static_cast<int>(::syscall(0x40000000 | SYS_getpid)); });
+  pool pool(sealed(), add, x32);
+  EXPECT_EQ(code_of(pool.call(x32).result()), errc::permission_denied);
+  expect_usable(pool);
+}
+#endif
+
+TEST_P(strict_worker, that_throws_names_what_it_had_been_refused) {
+  const auto reach = task(
+      "reach", +[]() -> int {
+        if (victims::open_a_file() != 0) throw std::runtime_error("cannot read the users");
+        return 0;
+      });
+  const auto innocent = task(
+      "innocent", +[]() -> int { throw std::runtime_error("by its own doing"); });
+  pool pool(sealed(), reach, innocent);
+  const auto outcome = pool.call(reach).result();
+  ASSERT_EQ(code_of(outcome), errc::task_failed);
+  EXPECT_THAT(outcome.error().details().refused_call, HasSubstr("\"/etc/passwd\""));
+  EXPECT_THAT(outcome.error().what(), HasSubstr("cannot read the users"));
+  EXPECT_THAT(outcome.error().what(), HasSubstr("it had been refused openat("));
+  const auto other = pool.call(innocent).result();
+  EXPECT_EQ(other.error().details().refused_call, "");
+  EXPECT_THAT(other.error().what(), ::testing::Not(HasSubstr("refused")));
+}
+
+// A path that leads nowhere readable is the task's to give, and the handler's to survive.
+TEST_P(strict_worker, may_name_a_path_that_is_not_there_to_read) {
+  const auto reach = task(
+      "reach", +[](std::uint64_t address) { return ::syscall(SYS_openat, -100, address, 0) == -1 ? errno : 0; });
+  pool pool(sealed(), add, reach);
+  for (const std::uint64_t address : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xfff}, ~std::uint64_t{0},
+                                      std::uint64_t{0xffff800000000000}, std::uint64_t{0x00007fffffffffff}}) {
+    EXPECT_EQ(pool.call(reach, address).get(), EACCES) << address;
+  }
+  expect_usable(pool);
+}
+
+TEST_P(strict_worker, counts_the_refusals_of_each_worker_and_of_those_before_it) {
+  const auto reach = task("reach", &victims::open_a_file);
+  const auto die = task("die", &victims::kill_itself);
+  pool pool(sealed(), add, reach, die);
+  for (int i = 0; i < 3; ++i) (void)pool.call(reach).get();
+  EXPECT_EQ(refusals_of(pool), 3U);
+  EXPECT_EQ(code_of(pool.call(die).result()), errc::crashed);
+  expect_usable(pool);
+  EXPECT_EQ(refusals_of(pool), 3U);
+  for (int i = 0; i < 2; ++i) (void)pool.call(reach).get();
+  EXPECT_EQ(refusals_of(pool), 5U);
+}
+
+TEST_P(strict_worker, that_is_refused_by_many_threads_at_once_goes_on) {
+  const auto reach = task(
+      "reach", +[] {
+        int refused = 0;
+        std::vector<std::thread> all;
+        std::atomic<int> count{0};
+        for (int t = 0; t < 4; ++t) {
+          all.emplace_back([&] {
+            for (int i = 0; i < 500; ++i) count += victims::open_a_file() == EACCES ? 1 : 0;
+          });
+        }
+        for (auto& each : all) each.join();
+        refused = count;
+        return refused;
+      });
+  pool pool(sealed(), add, reach);
+  EXPECT_EQ(pool.call(reach).get(), 2000);
+  EXPECT_EQ(refusals_of(pool), 2000U);
+  expect_usable(pool);
+}
+
+// ---- what needs no grant ------------------------------------------------------------------------------------------
+
+TEST_P(strict_worker, dies_and_is_told_as_any_other) {
+  struct manner {
+    void (*victim)();
+    errc code;
+    int signal;
+  };
+  constexpr manner manners[] = {
+      {&victims::kill_itself, errc::crashed, SIGKILL},
+      {&victims::dereference_null, errc::crashed, SIGSEGV},
+      {&victims::divide_by_zero, errc::crashed, SIGFPE},
+      {&victims::abort_itself, errc::crashed, SIGABRT},
+      {&victims::overflow_the_stack, errc::crashed, SIGSEGV},
+      {&victims::throw_in_a_detached_thread, errc::crashed, SIGABRT},
+  };
+  for (const manner& how : manners) {
+    const auto die = task("die", how.victim);
+    pool pool(sealed(), add, die);
+    const auto outcome = pool.call(die).result();
+    ASSERT_EQ(code_of(outcome), how.code) << &how - manners;
+    EXPECT_EQ(outcome.error().details().signal, how.signal) << outcome.error().report();
+    expect_usable(pool);
+  }
+}
+
+TEST_P(strict_worker, has_threads_clocks_random_numbers_and_memory) {
+  const auto work = task(
+      "work", +[]() -> std::uint64_t {
+        std::uint64_t sum = 0;
+        std::vector<std::thread> all;
+        std::vector<std::vector<char>> memory(8);
+        for (auto& part : memory) {
+          all.emplace_back([&part] {
+            part.assign(std::size_t{4} << 20, 'x');
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          });
+        }
+        for (auto& each : all) each.join();
+        for (const auto& part : memory) sum += part.size();
+        std::uint64_t random = 0;
+        if (::syscall(SYS_getrandom, &random, sizeof random, 0) != sizeof random) return 0;
+        if (std::chrono::system_clock::now().time_since_epoch().count() == 0) return 0;
+        return sum;
+      });
+  pool pool(sealed(), work);
+  EXPECT_EQ(pool.call(work).get(), std::uint64_t{32} << 20);
+  EXPECT_EQ(refusals_of(pool), 0U);
+}
+
+TEST_P(strict_worker, has_no_environment_and_no_terminal) {
+  ::setenv("SELVAGE_SECRET", "key", 1);
+  const auto look = task(
+      "look", +[](const std::string& name) {
+        const char* const value = std::getenv(name.c_str());
+        return std::string(value == nullptr ? "none" : value);
+      });
+  const auto variables = task(
+      "variables", +[] {
+        int count = 0;
+        for (char** each = environ; each != nullptr && *each != nullptr; ++each) ++count;
+        return count;
+      });
+  const auto output = task(
+      "output", +[] {
+        char target[64] = {};
+        struct stat what = {};
+        return ::fstat(STDOUT_FILENO, &what) == 0 && S_ISCHR(what.st_mode) && what.st_rdev == ::makedev(1, 3) ? 1 : 0;
+        (void)target;
+      });
+  {
+    pool pool(sealed(), look, variables, output);
+    EXPECT_EQ(pool.call(look, "SELVAGE_SECRET").get(), "none");
+    EXPECT_EQ(pool.call(variables).get(), 0);
+    EXPECT_EQ(pool.call(output).get(), 1);
+  }
+  pool pool(sealed({.permissions = permissions::strict().env("SELVAGE_SECRET").env("SELVAGE_ABSENT")}), look,
+            variables);
+  EXPECT_EQ(pool.call(look, "SELVAGE_SECRET").get(), "key");
+  EXPECT_EQ(pool.call(variables).get(), 1);
+  ::unsetenv("SELVAGE_SECRET");
+}
+
+}  // namespace
+}  // namespace selvage::test

@@ -1,0 +1,50 @@
+// The order of sandbox.hpp: what opens files first, the filter last.
+
+#include "worker/sandbox/sandbox.hpp"
+
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <stdexcept>
+
+#include "base/syscalls.hpp"
+#include "worker/bpf.hpp"
+#include "worker/sandbox/filter.hpp"
+
+namespace selvage::worker::sandbox {
+namespace {
+
+// Linux 6.3. Source: prctl(2)
+constexpr int pr_set_mdwe = 65;
+constexpr unsigned long mdwe_refuse_exec_gain = 1;
+
+// Refused under every plan, and of no effect where it is not.
+void try_a_refused_call() {
+  errno = 0;
+  const std::uint64_t before = refusals();
+  if (::syscall(SYS_inotify_init1, 0) != -1 || errno != EPERM || refusals() != before + 1)
+    throw std::runtime_error("the worker's seal does not hold: a call that must be refused was not");
+}
+
+}  // namespace
+
+void seal(const plan& given) {
+  // 1. Nobody of the same user reads this memory or its descriptors through /proc.
+  base::check(::prctl(PR_SET_DUMPABLE, 0), "prctl(PR_SET_DUMPABLE)");
+  // 2. Memory that was writable never becomes executable. Older kernels: the filter's word alone.
+  if (!given.jit && ::prctl(pr_set_mdwe, mdwe_refuse_exec_gain, 0, 0, 0) != 0 && errno != EINVAL)
+    base::throw_errno(errno, "prctl(PR_SET_MDWE)");
+  // 3. Files and ports.
+  (void)confine(given.files_and_ports);
+  // 4. Who tells what was refused, before anything is.
+  install_violation_handler();
+  // 5. Everything else.
+  bpf::install(filter_for(given.program, ::getpid()));
+  // 6. It holds.
+  try_a_refused_call();
+  set_violation(given.then);
+}
+
+}  // namespace selvage::worker::sandbox

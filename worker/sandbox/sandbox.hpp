@@ -1,0 +1,34 @@
+#pragma once
+// The seal of a strict worker: Landlock for files and ports, a seccomp filter for everything else, and a handler that
+// says what was refused.
+//
+// Called by: worker/boot.cpp, once, before anything of the user's runs. Never: loosened again.
+//
+//   syscall_policy.hpp  what each system call is worth       filter.hpp    the program made of it
+//   landlock.hpp        which files and ports                violation.hpp  what happens at a refused call
+
+#include <linux/filter.h>
+
+#include <vector>
+
+#include "worker/sandbox/landlock.hpp"
+#include "worker/sandbox/violation.hpp"
+
+namespace selvage::worker::sandbox {
+
+/// Made once per pool. Without a program: no seal.
+struct plan {
+  landlock_rules files_and_ports{};
+  std::vector<sock_filter> program{};  ///< of build_filter
+  on_violation then = on_violation::refuse;
+  bool jit = false;
+
+  [[nodiscard]] bool strict() const noexcept { return !program.empty(); }
+};
+
+/// Seals the calling process, and makes sure that the seal holds: one call that must be refused is.
+/// Requires: a strict plan; no_new_privs; one thread; crash_recorder::install has run.
+/// Errors: std::system_error, std::runtime_error: the process is then not to be used.
+void seal(const plan& given);
+
+}  // namespace selvage::worker::sandbox
