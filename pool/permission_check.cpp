@@ -75,7 +75,10 @@ fs::path absolute_path(const std::string& given, std::string_view grant) {
 
 void refuse_what_exposes(const std::vector<fs::path>& granted, std::string_view grant) {
   std::set<fs::path> named;
-  for (const fs::path& path : granted) named.insert(fs::canonical(path));
+  for (const fs::path& path : granted) {
+    std::error_code gone;  // since it was looked at: the worker will not find it either
+    if (const fs::path real = fs::canonical(path, gone); !gone) named.insert(real);
+  }
   for (const fs::path& secret : sensitive_paths()) {
     if (named.contains(secret)) continue;
     for (const fs::path& path : named) {

@@ -102,7 +102,10 @@ bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash
   switch (static_cast<shm::verdict_reason>(verdict.reason)) {
     case shm::verdict_reason::signalled: {
       const bool agreed = take_crash(what, verdict, record);
-      if (verdict.signal == SIGSYS) take_violation(what, refused);
+      if (verdict.signal != SIGSYS) return agreed;
+      // Its handler ended it where it has written that down; otherwise what was refused last is another call.
+      const bool by_handler = agreed && record.kind.load(std::memory_order_relaxed) != 0;  // relaxed: a private copy
+      take_violation(what, by_handler ? refused : std::nullopt);
       return agreed;
     }
     case shm::verdict_reason::timed_out:

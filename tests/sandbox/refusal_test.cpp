@@ -91,6 +91,16 @@ TEST_P(strict_worker, is_refused_what_it_was_not_granted_and_goes_on) {
   }
 }
 
+// Allowed by the filter, and refused to one who has no capability: also where the host is root.
+TEST_P(strict_worker, has_no_privilege_of_root) {
+  for (const attempt& each : {attempt{"take_real_time", &victims::take_real_time, EPERM},
+                              attempt{"be_nicer_than_it_was_made", &victims::be_nicer_than_it_was_made, EACCES}}) {
+    const auto reach = task("reach", each.victim);
+    pool pool(sealed(), reach);
+    EXPECT_EQ(pool.call(reach).get(), each.error) << each.name;
+  }
+}
+
 TEST_P(strict_worker, sees_no_call_where_older_kernels_have_none) {
   for (const attempt& each : {attempt{"clone_a_child_anew", &victims::clone_a_child_anew, ENOSYS},
                               attempt{"set_up_a_ring", &victims::set_up_a_ring, ENOSYS}}) {
@@ -184,10 +194,11 @@ TEST_P(strict_worker, under_kill_is_ended_for_everything_that_it_was_not_granted
   expect_usable(pool);
 }
 
-// It cannot be told by its handler: the kernel ends it.
+// It cannot be told by its handler: the kernel ends it. What it was refused before is not what it is ended for.
 TEST_P(strict_worker, that_blocks_the_signal_of_refusals_is_ended_by_it) {
   const auto reach = task(
       "reach", +[] {
+        (void)victims::open_a_file();
         sigset_t all;
         sigfillset(&all);
         ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -197,6 +208,7 @@ TEST_P(strict_worker, that_blocks_the_signal_of_refusals_is_ended_by_it) {
   const auto outcome = pool.call(reach).result();
   ASSERT_EQ(code_of(outcome), errc::permission_denied);
   EXPECT_THAT(outcome.error().what(), HasSubstr("SIGSYS"));
+  EXPECT_EQ(outcome.error().details().refused_call, "");
   expect_usable(pool);
 }
 

@@ -153,6 +153,21 @@ TEST(verdict_error, a_limit_is_told_with_its_length_and_its_grace_where_there_is
   EXPECT_THAT(describe(verdict, {}, grace_ns).what.message, HasSubstr("(timeout 250 ms, grace 1.5 ms)"));
 }
 
+TEST(verdict_error, a_violation_is_named_where_the_workers_own_handler_ended_it) {
+  const host::refusal refused{.call_id = call, .call = "ptrace(16, 1, 0)", .remedy = "no grant for it"};
+  shm::crash_record record{};
+  failure by_kernel;
+  EXPECT_TRUE(describe_death(by_kernel, verdict_of(verdict_reason::signalled, SIGSYS), record, {.id = call}, refused));
+  EXPECT_EQ(by_kernel.code, errc::permission_denied);
+  EXPECT_EQ(by_kernel.refused_call, "");
+  tell(record, crash_kind::signal, SIGSYS);
+  failure by_handler;
+  EXPECT_TRUE(describe_death(by_handler, verdict_of(verdict_reason::signalled, SIGSYS), record, {.id = call}, refused));
+  EXPECT_EQ(by_handler.code, errc::permission_denied);
+  EXPECT_EQ(by_handler.refused_call, refused.call);
+  EXPECT_THAT(by_handler.message, HasSubstr("ptrace(16, 1, 0): no grant for it"));
+}
+
 TEST(verdict_error, a_shutdown_is_the_pools_doing) {
   EXPECT_EQ(describe(verdict_of(verdict_reason::shut_down, SIGKILL)).what.code, errc::pool_closed);
 }

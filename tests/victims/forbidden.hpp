@@ -49,8 +49,10 @@ int type_into_its_terminal();  ///< TIOCSTI
 int install_a_filter();
 int become_somebody_else();  ///< setuid
 int become_dumpable();
-int outlive_its_supervisor();  ///< clears its death signal
-int make_code_of_data();       ///< mprotect PROT_EXEC
+int take_real_time();             ///< sched_setscheduler(SCHED_FIFO)
+int be_nicer_than_it_was_made();  ///< a negative nice value
+int outlive_its_supervisor();     ///< clears its death signal
+int make_code_of_data();          ///< mprotect PROT_EXEC
 int map_writable_code();
 int take_the_signal_of_refusals();  ///< sigaction(SIGSYS)
 int ignore_the_signal_of_refusals();
