@@ -24,9 +24,6 @@ string(REGEX REPLACE "/$" "" prefix_from_pkgconfig "${prefix_from_pkgconfig}")
 configure_file("${PROJECT_SOURCE_DIR}/cmake/selvage.pc.in" "${PROJECT_BINARY_DIR}/selvage.pc" @ONLY)
 install(FILES "${PROJECT_BINARY_DIR}/selvage.pc" DESTINATION "${pkgconfig_directory}")
 
-install(FILES "${PROJECT_SOURCE_DIR}/LICENSE" "${PROJECT_SOURCE_DIR}/CHANGELOG.md"
-  DESTINATION "${CMAKE_INSTALL_DOCDIR}")
-
 # The headers name these.
 install(FILES "${PROJECT_SOURCE_DIR}/README.md" "${PROJECT_SOURCE_DIR}/CHANGELOG.md" "${PROJECT_SOURCE_DIR}/LICENSE"
   DESTINATION "${CMAKE_INSTALL_DOCDIR}")

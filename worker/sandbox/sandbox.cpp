@@ -48,7 +48,7 @@ void seal(const plan& given) {
     base::throw_errno(errno, "prctl(PR_SET_MDWE)");
   // 3. Files and ports.
   (void)confine(given.files_and_ports);
-  // 4. No privilege of root: real-time priority, other people's files, raw devices. After 3, which opens what is granted.
+  // 4. No privilege of root: real-time priority, the files of others, raw devices. After 3: it opens files.
   drop_capabilities();
   // 5. Who tells what was refused, before anything is.
   install_violation_handler();
