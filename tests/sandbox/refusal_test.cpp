@@ -1,4 +1,5 @@
 // FAILURES rows 18 to 22: what a strict worker asks for and does not get, and how its caller is told.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -8,6 +9,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/pool_fixture.hpp"
@@ -148,6 +151,46 @@ TEST_P(strict_worker, reaches_no_other_process) {
     EXPECT_EQ(pool.call(pin, pid).get(), EPERM) << pid;
     EXPECT_EQ(pool.call(own, pid).get(), EPERM) << pid;
   }
+  expect_usable(pool);
+}
+
+// FAILURES row 18: it is told where the host has mapped every lane, and who its sibling is.
+TEST_P(strict_worker, that_knows_all_addresses_reaches_no_other_lane) {
+  const auto keep = task(
+      "keep", +[](std::string_view secret, int ms) {
+        ::usleep(static_cast<unsigned>(ms) * 1000);
+        return std::string(secret);  // where it stands in the lane, after the attacks
+      });
+  const auto attack = task(
+      "attack", +[](std::uint64_t address) { std::memset(reinterpret_cast<void*>(address), 'x', 16); });
+  const auto look = task(
+      "look", +[](int sibling) {
+        const std::string path = "/proc/" + std::to_string(sibling);
+        int refused = 0;
+        for (const char* const file : {"/mem", "/maps", "/environ", "/fd/0", "/root", "/cwd"})
+          refused += ::open((path + file).c_str(), O_RDONLY | O_CLOEXEC) == -1 && errno == EACCES ? 1 : 0;
+        return refused;
+      });
+  pool pool(sealed({.workers = 2, .restart = {.budget = 1000}}), keep, attack, look, add);
+  const std::string secret(20'000, 's');
+  auto kept = pool.call(keep, secret, 1500);
+  std::vector<std::uint64_t> addresses;
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("/dev/shm/selvage-") == line.npos) continue;
+    const std::uint64_t begin = std::strtoull(line.c_str(), nullptr, 16);
+    for (const std::uint64_t offset : {0U, 4096U, 8192U, 16'384U}) addresses.push_back(begin + offset);
+  }
+  ASSERT_FALSE(addresses.empty());
+  EXPECT_EQ(pool.call(look, all_worker_pids(pool).at(0)).get(), 6);
+  // The kernel may have put something of the attacker's own where the host has a lane: that is its own to spoil.
+  std::size_t crashed = 0;
+  for (const std::uint64_t address : addresses) {
+    const auto outcome = pool.call(attack, address).result();
+    crashed += code_of(outcome) == errc::crashed && outcome.error().details().signal == SIGSEGV ? 1 : 0;
+  }
+  EXPECT_GT(crashed, addresses.size() / 2);
+  EXPECT_EQ(kept.get(), secret);
   expect_usable(pool);
 }
 
