@@ -56,6 +56,12 @@ struct waiter {
   bool wants_room = false;  ///< waits for room in the queue
 };
 
+/// A call that waits for its inputs, which are nobody else's: their futures were given away.
+struct waiting_call {
+  host::call_ptr call;
+  std::vector<host::call_ptr> inputs;
+};
+
 /// What start/ needs in order to bring the processes up, and gives back.
 struct launch_request {
   const pool_options& options;
@@ -117,7 +123,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
                                                    lock_type& held);
   void launch_after(call_state& call, std::span<call_state* const> inputs, const call_options& options,
                     std::function<void()> launch);
-  [[nodiscard]] host::call_ptr no_longer_waits(call_state& call);
+  [[nodiscard]] waiting_call no_longer_waits(call_state& call);
 
   // posting.cpp
   [[nodiscard]] std::optional<error> find_task(call_state& call, const task_record& task) const;
@@ -260,9 +266,9 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::vector<host::lane_load> loads_;  ///< scratch for the balancer
   std::uint64_t next_call_id_ = 1;
   std::uint64_t next_sequence_ = 1;
-  unsigned unsettled_ = 0;                                         ///< calls between submit and their outcome
-  std::unordered_map<const call_state*, host::call_ptr> waiting_;  ///< for their inputs
-  unsigned callbacks_pending_ = 0;                                 ///< calls with a callback that has not run
+  unsigned unsettled_ = 0;                                       ///< calls between submit and their outcome
+  std::unordered_map<const call_state*, waiting_call> waiting_;  ///< for their inputs
+  unsigned callbacks_pending_ = 0;                               ///< calls with a callback that has not run
   std::vector<waiter*> sleepers_;
   std::deque<std::function<void()>> callbacks_;  ///< ready to run
   bool look_planned_ = false;                    ///< the collector will look at what waits behind a running call

@@ -244,7 +244,9 @@ void pool_core::fail_everything(const error& why, lock_type& held) {
   release_inline_queue();
   while (call_state* const call = bury(queue_.pop())) settle(*call, with_cause(*call, why));
   for (auto& [call, kept] : waiting_) {
-    if (call_state* const waits = bury(std::move(kept)); !waits->settled()) settle(*waits, with_cause(*waits, why));
+    if (call_state* const waits = bury(std::move(kept.call)); !waits->settled())
+      settle(*waits, with_cause(*waits, why));
+    for (host::call_ptr& input : kept.inputs) (void)bury(std::move(input));
   }
   waiting_.clear();
   for (waiter* const sleeper : sleepers_) summon(*sleeper);

@@ -6,6 +6,20 @@
 #include "pool/core.hpp"
 
 namespace selvage::detail {
+namespace {
+
+/// Aborts the inputs of a call that nobody waits for any more: nobody else has their futures.
+struct unwanted_inputs {
+  std::vector<host::call_ptr> calls;
+  unwanted_inputs() = default;
+  unwanted_inputs(const unwanted_inputs&) = delete;
+  unwanted_inputs& operator=(const unwanted_inputs&) = delete;
+  ~unwanted_inputs() {
+    for (const host::call_ptr& each : calls) abort_call(*each.get());
+  }
+};
+
+}  // namespace
 
 bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
   const auto stays = shared_from_this();  // the pool may be destroyed while we wait
@@ -29,7 +43,8 @@ bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
 }
 
 void pool_core::abort(call_state& call) noexcept {
-  host::call_ptr let_go;  // behind the lock: its destructor may be anybody's
+  host::call_ptr let_go;    // behind the lock: its destructor may be anybody's
+  unwanted_inputs orphans;  // behind the lock: they may be another pool's, or this one's
   const lock_type held(lock_);
   if (call.settled() || call.abort_wanted) return;
   call.abort_wanted = true;
@@ -61,8 +76,9 @@ void pool_core::abort(call_state& call) noexcept {
       break;
     }
     case call_place::nowhere:
-      if (auto waited = no_longer_waits(call)) {  // its inputs will find it settled
-        let_go = std::move(waited);
+      if (waiting_call waited = no_longer_waits(call); waited.call) {  // its inputs will find it settled
+        let_go = std::move(waited.call);
+        orphans.calls = std::move(waited.inputs);
         settle_from_outside(call, aborted());
       }
       break;

@@ -46,6 +46,8 @@ input_failure failure_of(const std::exception_ptr& problem) {
 void pool_core::submit_after(call_state& call, const task_record& task, std::span<call_state* const> inputs,
                              const call_options& options, when_full full, std::function<void()> launch) {
   prepare(call, task, options);
+  waiting_call waits{.call = host::call_ptr::share(&call), .inputs = {}};
+  for (call_state* const input : inputs) waits.inputs.push_back(host::call_ptr::share(input));
   auto refused = find_task(call, task);  // if it is known, the pool keeps the record for as long as the call may wait
   {
     lock_type held(lock_);
@@ -54,7 +56,7 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
     if (const char* const fault = host::fault_of(options)) refused = invalid_error(call, fault);
     if (!refused) refused = admit_waiting(call, options, full, held);
     if (refused) return settle_from_outside(call, std::move(*refused));
-    waiting_.emplace(&call, host::call_ptr::share(&call));
+    waiting_.emplace(&call, std::move(waits));
   }
   try {
     launch_after(call, inputs, options, std::move(launch));
@@ -69,12 +71,12 @@ void pool_core::launch_after(call_state& call, std::span<call_state* const> inpu
   // Call and pool are kept alive by the closure, for an input may be another pool's; the last one to be settled
   // launches it.
   auto left = std::make_shared<std::atomic<std::size_t>>(inputs.size());
-  struct waiting_call {
+  struct due_call {
     std::shared_ptr<pool_core> pool;
     host::call_ptr call;
     std::function<void()> launch;
   };
-  auto shared = std::make_shared<waiting_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
+  auto shared = std::make_shared<due_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
   for (call_state* const input : inputs) {
     // The last decrement acquires what the settling of every other input released.
     notify_when_settled(*input, [left, shared] {
@@ -107,8 +109,9 @@ std::optional<error> pool_core::admit_waiting(call_state& call, const call_optio
 void pool_core::resume_waiting(call_state& call, const payload_source& given) {
   const std::optional<std::size_t> size = too_large(call, given);
   const payload_source arguments = call.kept.storage ? kept_source(call.kept) : given;
+  waiting_call kept;  // goes without the lock
   lock_type held(lock_);
-  const auto kept = no_longer_waits(call);
+  kept = no_longer_waits(call);
   if (call.settled()) return;  // aborted, or the pool was closed meanwhile
   auto refused = size ? std::optional(too_large_error(call, *size)) : withdrawn(call);
   if (refused) {
@@ -127,8 +130,9 @@ void pool_core::resume_waiting(call_state& call, const payload_source& given) {
 
 void pool_core::fail_waiting(call_state& call, const std::exception_ptr& problem) {
   const input_failure why = failure_of(problem);  // runs code of the program: not under the lock
+  waiting_call kept;                              // goes without the lock
   const lock_type held(lock_);
-  const auto kept = no_longer_waits(call);
+  kept = no_longer_waits(call);
   if (call.settled()) return;
   if (why.known) return settle_from_outside(call, *why.known);
   failure what = base_failure(call, why.code, why.words);
@@ -137,8 +141,8 @@ void pool_core::fail_waiting(call_state& call, const std::exception_ptr& problem
   settle_from_outside(call, error(std::move(what)));
 }
 
-// Requires: the lock. Returns: the reference that was kept.
-host::call_ptr pool_core::no_longer_waits(call_state& call) {
+// Requires: the lock. Returns: what was kept of it; nothing where it did not wait.
+waiting_call pool_core::no_longer_waits(call_state& call) {
   auto waited = waiting_.extract(&call);
   if (!waited) return {};
   summon_those_without_room();

@@ -6,7 +6,7 @@
 //   tl::expected<int, selvage::error> r = sum.result();      // or never throws
 //
 // A future that is dropped before its outcome is known aborts its call: nobody wants it any more. detach() says
-// otherwise. Calls that it waits for as arguments run on to their end. A task that runs already and does not heed its
+// otherwise. So are the calls that it still waits for as arguments. A task that runs already and does not heed its
 // abort_signal runs on, unless the call has a grace. Waiting does the pool's work: the waiting thread collects answers
 // for everybody while it waits.
 //

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <variant>
 
@@ -91,6 +92,30 @@ TEST_F(inputs, as_many_calls_wait_for_inputs_as_may_be_queued) {
   gate_.open();
   caller.join();
   for (int i = 0; i < 20; ++i) EXPECT_EQ(calls[static_cast<std::size_t>(i)].get(), 1 + i);
+}
+
+// Their futures were given away: nobody else could abort them.
+TEST_F(inputs, of_a_call_that_nobody_wants_are_aborted_with_it) {
+  const shared_words told(1);
+  const auto polite = task("polite", [&told](abort_signal stop, int value) {
+    told[0] = 1;
+    if (stop.wait_for(std::chrono::seconds(30))) told[0] = 2;
+    return value;
+  });
+  pool pool(watched({.workers = 1}), polite, add);
+  for (const bool dropped : {false, true}) {
+    told[0] = 0;
+    std::optional<future<int>> outer(pool.call(add, pool.call(polite, 1), 2));
+    ASSERT_TRUE(holds_in_the_end([&] { return told[0] == 1; }));
+    if (dropped) {
+      outer.reset();
+    } else {
+      outer->abort();
+      EXPECT_EQ(code_of(outer->result()), errc::aborted);
+    }
+    EXPECT_TRUE(holds_in_the_end([&] { return told[0] == 2; }));
+  }
+  expect_usable(pool);
 }
 
 TEST_F(inputs, an_abort_makes_room_for_a_call_that_waits_for_inputs) {
