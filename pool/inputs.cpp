@@ -76,7 +76,8 @@ void pool_core::launch_after(call_state& call, std::span<call_state* const> inpu
     host::call_ptr call;
     std::function<void()> launch;
   };
-  auto shared = std::make_shared<due_call>(shared_from_this(), host::call_ptr::share(&call), std::move(launch));
+  auto shared = std::make_shared<due_call>(
+      due_call{.pool = shared_from_this(), .call = host::call_ptr::share(&call), .launch = std::move(launch)});
   for (call_state* const input : inputs) {
     // The last decrement acquires what the settling of every other input released.
     notify_when_settled(*input, [left, shared] {

@@ -34,8 +34,9 @@ constexpr std::array<std::string_view, 4> telling_names = {".env", ".git", ".net
 
 std::vector<fs::path> homes() {
   std::vector<fs::path> all;
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): a program that changes its environment meanwhile has given its word away
   if (const char* const home = std::getenv("HOME"); home != nullptr && *home == '/') all.emplace_back(home);
-  std::array<char, 4096> space;
+  std::array<char, 4096> space{};
   passwd entry = {};
   passwd* found = nullptr;
   if (::getpwuid_r(::geteuid(), &entry, space.data(), space.size(), &found) == 0 && found != nullptr)
@@ -107,9 +108,11 @@ void advise(const fs::path& granted) {
 
 std::vector<std::string> checked_paths(const std::vector<std::string>& given, std::string_view grant) {
   std::vector<fs::path> paths;
+  paths.reserve(given.size());
   for (const std::string& each : given) paths.push_back(absolute_path(each, grant));
   refuse_what_exposes(paths, grant);
   std::vector<std::string> all;
+  all.reserve(paths.size());
   for (const fs::path& each : paths) all.push_back(each.string());
   return all;
 }
@@ -119,6 +122,7 @@ std::vector<std::string> assignments(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     if (name.empty() || name.find('=') != name.npos || name.find('\0') != name.npos)
       refuse(fmt::format("env(\"{}\") is no name of a variable", name));
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): as above
     if (const char* const value = std::getenv(name.c_str())) all.push_back(name + "=" + value);
   }
   return all;

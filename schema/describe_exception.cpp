@@ -13,7 +13,7 @@ namespace selvage::schema {
 namespace {
 
 constexpr std::size_t longest_type = 512;
-constexpr std::size_t longest_what = 8 * 1024;
+constexpr std::size_t longest_what = std::size_t{8} * 1024;
 constexpr std::size_t longest_cause = 512;
 constexpr std::size_t most_causes = 8;
 

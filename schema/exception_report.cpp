@@ -37,7 +37,7 @@ std::size_t bound_of(const cut_report& report) {
   size.string(report.what.size());
   size.offsets(report.causes.size());
   for (const std::string& cause : report.causes) size.string(cause.size());
-  size.table(3 * (4 + 3) + identifier, 3);
+  size.table(std::size_t{3} * (4 + 3) + identifier, 3);
   return size.total();
 }
 
