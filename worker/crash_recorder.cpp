@@ -41,8 +41,12 @@ pid_t current_thread() noexcept { return static_cast<pid_t>(::syscall(SYS_gettid
 bool in_foreign_process() noexcept { return ::getpid() != state.process.load(std::memory_order_relaxed); }
 
 // Ends the process by `signal` with its default action, so that the wait status tells which it was. A sealed worker may
-// not touch SIGSYS: to try is to die of it, since it is blocked here.
+// not touch SIGSYS: to try is to die of it, where it is blocked.
 [[noreturn]] void die_of(int signal) noexcept {
+  sigset_t only;
+  sigemptyset(&only);
+  sigaddset(&only, signal);
+  ::pthread_sigmask(SIG_BLOCK, &only, nullptr);
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
   ::sigaction(signal, &action, nullptr);
@@ -154,11 +158,13 @@ void install() {
 
   struct sigaction action = {};
   action.sa_sigaction = &on_fatal_signal;
-  // A fault in the handler itself must reach it again; anything else waits.
+  // A fault in the handler itself must reach it again, and so must a system call that is refused there (the unwinder's,
+  // say), which would otherwise end the process before it is recorded; anything else waits.
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
   sigfillset(&action.sa_mask);
   sigdelset(&action.sa_mask, SIGSEGV);
   sigdelset(&action.sa_mask, SIGBUS);
+  sigdelset(&action.sa_mask, SIGSYS);
   for (const int signal : fatal_signals) base::check(::sigaction(signal, &action, nullptr), "sigaction");
 }
 
