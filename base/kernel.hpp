@@ -3,6 +3,9 @@
 
 namespace selvage::base {
 
+/// mseal(2), Linux 6.10: newer than the headers of Debian 12; the same number on both architectures.
+inline constexpr long sys_mseal = 462;
+
 /// The version of Landlock's interface, 0 where the kernel has none or it is switched off. Source: landlock(7)
 [[nodiscard]] int landlock_version() noexcept;
 

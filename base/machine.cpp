@@ -2,7 +2,6 @@
 
 #include <selvage/machine.hpp>
 
-#include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/prctl.h>
@@ -23,8 +22,6 @@
 namespace selvage {
 namespace {
 
-// Newer than the headers of Debian 12; the same on both architectures.
-constexpr long sys_mseal = 462;
 constexpr int pr_get_mdwe = 66;
 
 constexpr unsigned oldest_major = 6, oldest_minor = 1;
@@ -126,7 +123,7 @@ machine look_at_this_machine() {
     it.shared_memory = {static_cast<std::uint64_t>(space.f_blocks) * space.f_frsize};
     it.shared_memory_free = {static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize};
   }
-  it.mseal = exists(sys_mseal, 0, 0, ~0L);  // flags that it does not know
+  it.mseal = exists(base::sys_mseal, 0, 0, ~0L);  // flags that it does not know
   it.mdwe = ::prctl(pr_get_mdwe, 0, 0, 0, 0) >= 0;
   it.pidfd = exists(SYS_pidfd_open, -1);
   it.futex_waitv = exists(SYS_futex_waitv, 0);

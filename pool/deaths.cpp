@@ -6,6 +6,7 @@
 
 #include <linux/futex.h>
 #include <poll.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <cstring>
@@ -192,7 +193,7 @@ error pool_core::death_error(host::lane_port& port, const shm::verdict& verdict,
   if (verdict.epoch != port.lane.open_epoch()) return error(std::move(what));
   shm::crash_record record;
   std::memcpy(static_cast<void*>(&record), static_cast<const void*>(&port.lane.crash()), sizeof record);
-  const auto refused = host::last_refusal(port.lane.refusal(), verdict.epoch);
+  const auto refused = verdict.signal == SIGSYS ? host::last_refusal(port.lane.refusal(), verdict.epoch) : std::nullopt;
   if (!host::describe_death(what, verdict, record, {call.id, call.timeout_ns, call.grace_ns}, refused))
     ++port.figures.forged;
   return error(std::move(what));

@@ -14,30 +14,24 @@ namespace {
 
 /// What an input failed with, or what came of encoding its value.
 struct input_failure {
-  std::optional<error> known;  ///< an input's own
-  errc code = errc::task_failed;
-  std::string words;
-  std::string exception_type;
-  std::vector<std::string> causes;
+  error why;
+  bool is_the_inputs_own = false;
 };
 
 input_failure failure_of(const std::exception_ptr& problem) {
   try {
     std::rethrow_exception(problem);
   } catch (const error& known) {
-    return {.known = known, .words = {}, .exception_type = {}, .causes = {}};
+    return {.why = known, .is_the_inputs_own = true};
   } catch (const std::bad_alloc&) {
-    return {.known = {},
-            .code = errc::out_of_memory,
-            .words = "no memory in the host for its arguments",
-            .exception_type = {},
-            .causes = {}};
+    return {.why = error(errc::out_of_memory, "no memory in the host for its arguments")};
   } catch (...) {
     auto report = schema::describe(problem);
-    return {.known = {},
-            .words = "its arguments could not be encoded: " + report.what,
-            .exception_type = std::move(report.type),
-            .causes = std::move(report.causes)};
+    failure what;
+    what.message = "its arguments could not be encoded: " + report.what;
+    what.exception_type = std::move(report.type);
+    what.causes = std::move(report.causes);
+    return {.why = error(std::move(what))};
   }
 }
 
@@ -135,11 +129,7 @@ void pool_core::fail_waiting(call_state& call, const std::exception_ptr& problem
   const lock_type held(lock_);
   kept = no_longer_waits(call);
   if (call.settled()) return;
-  if (why.known) return settle_from_outside(call, *why.known);
-  failure what = base_failure(call, why.code, why.words);
-  what.exception_type = why.exception_type;
-  what.causes = why.causes;
-  settle_from_outside(call, error(std::move(what)));
+  settle_from_outside(call, why.is_the_inputs_own ? why.why : with_cause(call, why.why));
 }
 
 // Requires: the lock. Returns: what was kept of it; nothing where it did not wait.

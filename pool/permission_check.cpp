@@ -75,6 +75,7 @@ fs::path absolute_path(const std::string& given, std::string_view grant) {
 }
 
 void refuse_what_exposes(const std::vector<fs::path>& granted, std::string_view grant) {
+  if (granted.empty()) return;
   std::set<fs::path> named;
   for (const fs::path& path : granted) {
     std::error_code gone;  // since it was looked at: the worker will not find it either

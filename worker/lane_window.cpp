@@ -8,12 +8,11 @@
 #include <bit>
 #include <cerrno>
 
+#include "base/kernel.hpp"
 #include "base/syscalls.hpp"
 
 namespace selvage::worker {
 namespace {
-
-constexpr long sys_mseal = 462;  // newer than the headers of Debian 12; the same on both architectures
 
 // Reserves `bytes` of address space, a power of two, at a multiple of itself.
 std::byte* reserve_aligned(std::size_t bytes) {
@@ -57,7 +56,7 @@ lane_window map_lane(const shm::geometry& shape, unsigned lane, int read_write_f
 
 void seal(const lane_window& window) {
   const std::size_t bytes = window.addresses.end - window.addresses.begin;
-  const long result = ::syscall(sys_mseal, window.addresses.begin, bytes, 0UL);
+  const long result = ::syscall(base::sys_mseal, window.addresses.begin, bytes, 0UL);
   if (result != 0 && errno != ENOSYS) base::throw_errno(errno, "mseal of the lane");
 }
 

@@ -1,5 +1,6 @@
 // FAILURES rows 1, 8, 14 and 17 in both ways to start a pool: tasks without captured state, so that the same ones can
 // be run by forked workers and by those of a program that was started afresh.
+#include "tests/support/manners_of_death.hpp"
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/random.hpp"
 #include "tests/victims/victims.hpp"
@@ -79,32 +80,11 @@ TEST_P(pool_in_both_modes, who_is_parked_sleeps_until_it_is_woken) {
 
 // FAILURES row 1
 TEST_P(pool_in_both_modes, however_a_worker_dies_one_call_pays) {
-  struct manner {
-    void (*victim)();
-    errc code;
-    int signal;
-  };
-  constexpr manner manners[] = {
-      {&victims::kill_itself, errc::crashed, SIGKILL},
-      {&victims::dereference_null, errc::crashed, SIGSEGV},
-      {&victims::touch_behind_the_end, errc::crashed, SIGBUS},
-      {&victims::divide_by_zero, errc::crashed, SIGFPE},
-      {&victims::abort_itself, errc::crashed, SIGABRT},
-      {&victims::throw_in_a_detached_thread, errc::crashed, SIGABRT},
-      {&victims::overflow_the_stack, errc::crashed, SIGSEGV},
-      {&victims::leave_its_main_thread, errc::exited, 0},
-  };
-  for (const manner& how : manners) {
-    const auto die = selvage::task("die", how.victim);
-    pool pool(started({.workers = 2}), add, die);
-    std::vector<future<int>> sums;
-    for (int i = 0; i < 20; ++i) sums.push_back(pool.call(add, i, 1));
-    const auto outcome = pool.call(die).result();
-    ASSERT_EQ(code_of(outcome), how.code) << &how - manners;
-    EXPECT_EQ(outcome.error().details().signal, how.signal) << outcome.error().report();
-    for (int i = 0; i < 20; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].get(), i + 1);
-    expect_usable(pool);
-  }
+  const auto options = [this] { return started({.workers = 2}); };
+  expect_one_call_to_pay(manners_of_death, options);
+  constexpr manner_of_death more[] = {{&victims::touch_behind_the_end, errc::crashed, SIGBUS},
+                                      {&victims::leave_its_main_thread, errc::exited, 0}};
+  expect_one_call_to_pay(more, options);
 }
 
 // FAILURES row 8

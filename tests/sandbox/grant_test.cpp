@@ -46,25 +46,28 @@ int move_file(const std::string& from, const std::string& to) {
   return ::rename(from.c_str(), to.c_str()) == -1 ? errno : 0;
 }
 
+sockaddr_in loopback(int port) {
+  sockaddr_in it = {};
+  it.sin_family = AF_INET;
+  it.sin_port = htons(static_cast<std::uint16_t>(port));
+  it.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return it;
+}
+
 int connect_to(int port, int type) {
   const int fd = ::socket(AF_INET, type | SOCK_CLOEXEC, 0);
   if (fd == -1) return errno;
-  sockaddr_in to = {};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(static_cast<std::uint16_t>(port));
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int error = ::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == -1 ? errno : 0;
+  const sockaddr_in to = loopback(port);
+  const int error = ::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to) == -1 ? errno : 0;
   ::close(fd);
   return error;
 }
 int listen_on(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd == -1) return errno;
-  sockaddr_in at = {};
-  at.sin_family = AF_INET;
-  at.sin_port = htons(static_cast<std::uint16_t>(port));
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const int error = ::bind(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == -1 || ::listen(fd, 1) == -1 ? errno : 0;
+  const sockaddr_in at = loopback(port);
+  const int error =
+      ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == -1 || ::listen(fd, 1) == -1 ? errno : 0;
   ::close(fd);
   return error;
 }
@@ -107,9 +110,7 @@ class some_folder {
 class listener {
  public:
   listener() : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in at = {};
-    at.sin_family = AF_INET;
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    sockaddr_in at = loopback(0);
     socklen_t size = sizeof at;
     if (::bind(fd_, reinterpret_cast<sockaddr*>(&at), size) != 0 || ::listen(fd_, 16) != 0 ||
         ::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size) != 0)

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/support/manners_of_death.hpp"
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/shared_words.hpp"
 #include "tests/victims/forbidden.hpp"
@@ -23,6 +24,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
+struct attempt {
+  const char* name;
+  int (*victim)();
+  int error;
+};
+
 class strict_worker : public pool_survives, public ::testing::WithParamInterface<start> {
  protected:
   [[nodiscard]] pool_options sealed(pool_options options = {}) {
@@ -31,6 +38,13 @@ class strict_worker : public pool_survives, public ::testing::WithParamInterface
     if (options.permissions.granted().from == permissions::foundation::by_start)
       options.permissions = permissions::strict();
     return watched(std::move(options));
+  }
+  void expect_errors(std::initializer_list<attempt> attempts) {
+    for (const attempt& each : attempts) {
+      const auto reach = task("reach", each.victim);
+      pool pool(sealed(), reach);
+      EXPECT_EQ(pool.call(reach).get(), each.error) << each.name;
+    }
   }
   [[nodiscard]] static std::uint64_t refusals_of(pool& pool) {
     std::uint64_t all = 0;
@@ -41,12 +55,6 @@ class strict_worker : public pool_survives, public ::testing::WithParamInterface
 
 INSTANTIATE_TEST_SUITE_P(by, strict_worker, ::testing::Values(start::fork, start::spawn),
                          [](const auto& info) { return info.param == start::fork ? "fork" : "spawn"; });
-
-struct attempt {
-  const char* name;
-  int (*victim)();
-  int error;
-};
 
 // ---- each is refused, the task goes on, and the pool is as before ------------------------------------------------
 
@@ -96,21 +104,13 @@ TEST_P(strict_worker, is_refused_what_it_was_not_granted_and_goes_on) {
 
 // Allowed by the filter, and refused to one who has no capability: also where the host is root.
 TEST_P(strict_worker, has_no_privilege_of_root) {
-  for (const attempt& each : {attempt{"take_real_time", &victims::take_real_time, EPERM},
-                              attempt{"be_nicer_than_it_was_made", &victims::be_nicer_than_it_was_made, EACCES}}) {
-    const auto reach = task("reach", each.victim);
-    pool pool(sealed(), reach);
-    EXPECT_EQ(pool.call(reach).get(), each.error) << each.name;
-  }
+  expect_errors({{"take_real_time", &victims::take_real_time, EPERM},
+                 {"be_nicer_than_it_was_made", &victims::be_nicer_than_it_was_made, EACCES}});
 }
 
 TEST_P(strict_worker, sees_no_call_where_older_kernels_have_none) {
-  for (const attempt& each : {attempt{"clone_a_child_anew", &victims::clone_a_child_anew, ENOSYS},
-                              attempt{"set_up_a_ring", &victims::set_up_a_ring, ENOSYS}}) {
-    const auto reach = task("reach", each.victim);
-    pool pool(sealed(), reach);
-    EXPECT_EQ(pool.call(reach).get(), each.error) << each.name;
-  }
+  expect_errors({{"clone_a_child_anew", &victims::clone_a_child_anew, ENOSYS},
+                 {"set_up_a_ring", &victims::set_up_a_ring, ENOSYS}});
 }
 
 // FAILURES row 20
@@ -313,7 +313,6 @@ TEST_P(strict_worker, counts_the_refusals_of_each_worker_and_of_those_before_it)
 TEST_P(strict_worker, that_is_refused_by_many_threads_at_once_goes_on) {
   const auto reach = task(
       "reach", +[] {
-        int refused = 0;
         std::vector<std::thread> all;
         std::atomic<int> count{0};
         for (int t = 0; t < 4; ++t) {
@@ -322,8 +321,7 @@ TEST_P(strict_worker, that_is_refused_by_many_threads_at_once_goes_on) {
           });
         }
         for (auto& each : all) each.join();
-        refused = count;
-        return refused;
+        return count.load();
       });
   pool pool(sealed(), add, reach);
   EXPECT_EQ(pool.call(reach).get(), 2000);
@@ -334,27 +332,7 @@ TEST_P(strict_worker, that_is_refused_by_many_threads_at_once_goes_on) {
 // ---- what needs no grant ------------------------------------------------------------------------------------------
 
 TEST_P(strict_worker, dies_and_is_told_as_any_other) {
-  struct manner {
-    void (*victim)();
-    errc code;
-    int signal;
-  };
-  constexpr manner manners[] = {
-      {&victims::kill_itself, errc::crashed, SIGKILL},
-      {&victims::dereference_null, errc::crashed, SIGSEGV},
-      {&victims::divide_by_zero, errc::crashed, SIGFPE},
-      {&victims::abort_itself, errc::crashed, SIGABRT},
-      {&victims::overflow_the_stack, errc::crashed, SIGSEGV},
-      {&victims::throw_in_a_detached_thread, errc::crashed, SIGABRT},
-  };
-  for (const manner& how : manners) {
-    const auto die = task("die", how.victim);
-    pool pool(sealed(), add, die);
-    const auto outcome = pool.call(die).result();
-    ASSERT_EQ(code_of(outcome), how.code) << &how - manners;
-    EXPECT_EQ(outcome.error().details().signal, how.signal) << outcome.error().report();
-    expect_usable(pool);
-  }
+  expect_one_call_to_pay(manners_of_death, [this] { return sealed({.workers = 2}); });
 }
 
 TEST_P(strict_worker, has_threads_clocks_random_numbers_and_memory) {
@@ -396,10 +374,8 @@ TEST_P(strict_worker, has_no_environment_and_no_terminal) {
       });
   const auto output = task(
       "output", +[] {
-        char target[64] = {};
         struct stat what = {};
         return ::fstat(STDOUT_FILENO, &what) == 0 && S_ISCHR(what.st_mode) && what.st_rdev == ::makedev(1, 3) ? 1 : 0;
-        (void)target;
       });
   {
     pool pool(sealed(), look, variables, output);

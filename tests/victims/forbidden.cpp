@@ -28,11 +28,8 @@
 namespace selvage::victims {
 namespace {
 
-// What the call came to, its descriptor closed.
-int outcome_of(long result) {
-  const int error = result == -1 ? errno : 0;
-  return error;
-}
+// What the call came to; below, its descriptor closed.
+int outcome_of(long result) { return result == -1 ? errno : 0; }
 int outcome_of_opening(long fd) {
   if (fd == -1) return errno;
   ::close(static_cast<int>(fd));
