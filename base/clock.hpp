@@ -12,8 +12,8 @@ inline constexpr std::uint64_t never_ns = ~std::uint64_t{0};
 
 /// Cost: about 20 ns (vDSO).
 [[nodiscard]] inline std::uint64_t now_ns() noexcept {
-  timespec now;  // filled by clock_gettime, which cannot fail for CLOCK_MONOTONIC
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);  // which cannot fail
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 

@@ -65,7 +65,10 @@ pool_core::~pool_core() {
   // Joinable only on the helper thread itself, where a callback destroyed the pool, and in a forked child, where it
   // is no thread.
   if (helper_.joinable()) helper_.detach();
-  if (in_owner()) return;
+  if (in_owner()) {
+    host::wait_for_visitors();
+    return;
+  }
   // In a forked child nothing of the pool is ours but copies of its descriptors.
   head_map_.abandon();
   supervisor_map_.abandon();
@@ -81,7 +84,7 @@ void pool_core::wait_until_ready() {
   waiter self;
   sleep_or_collect(self, nullptr, settled, base::never_ns);
   const lock_type look(lock_);
-  if (broken_) throw *broken_;
+  if (broken_) throw error(*broken_);
 }
 
 void pool_core::ring_supervisor() const noexcept { base::ring_eventfd(bell_.get()); }

@@ -42,9 +42,9 @@
 #include "pool/call_queue.hpp"
 #include "pool/depth.hpp"
 #include "pool/figures.hpp"
-#include "pool/fork_guard.hpp"
 #include "pool/lane_port.hpp"
 #include "pool/task_index.hpp"
+#include "pool/this_process.hpp"
 #include "shm/segment.hpp"
 #include "shm/spin_trial.hpp"
 
@@ -106,7 +106,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void wait_until_ready();
   void shutdown(std::chrono::nanoseconds drain);
   [[nodiscard]] pool_stats stats() const;
-  [[nodiscard]] bool in_owner() const noexcept { return guard_.in_owner(); }
+  [[nodiscard]] bool in_owner() const noexcept { return host::is_this_process(process_); }
 
  private:
   using lock_type = std::unique_lock<host::biased_mutex>;
@@ -250,7 +250,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::vector<std::unique_ptr<host::lane_port>> lanes_;
   base::unique_fd bell_;
   launched processes_;
-  host::fork_guard guard_;
+  const std::uint64_t process_ = host::token_of_this_process();
 
   // Under lock_.
   mutable host::biased_mutex lock_{fences_};

@@ -4,6 +4,7 @@
 #include "base/syscalls.hpp"
 #include "pool/collecting.hpp"
 #include "pool/core.hpp"
+#include "pool/visit.hpp"
 
 namespace selvage::detail {
 namespace {
@@ -22,7 +23,6 @@ struct unwanted_inputs {
 }  // namespace
 
 bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
-  const auto stays = shared_from_this();  // the pool may be destroyed while we wait
   waiter self;
   if (options_.inline_lane.where == inline_options::position::none) {
     return sleep_or_collect(
@@ -97,7 +97,6 @@ void pool_core::abort(call_state& call) noexcept {
 }
 
 void pool_core::notify(call_state& call, std::function<void()> callback) {
-  const auto stays = shared_from_this();
   lock_type held(lock_);
   if (call.settled()) {
     held.unlock();
@@ -143,25 +142,30 @@ void settle_in_child(call_state& call) {
 
 bool wait_until_settled(call_state& call, std::uint64_t until_ns) {
   if (call.settled()) return true;
-  if (call.owner->in_owner()) return call.owner->wait(call, until_ns);
-  settle_in_child(call);
-  return true;
+  if (!host::is_this_process(call.process)) {
+    settle_in_child(call);
+    return true;
+  }
+  const host::visit pool(call);  // which may be destroyed while we wait
+  return !pool || pool->wait(call, until_ns);
 }
 
 void abort_call(call_state& call) noexcept {
-  if (!call.settled() && call.owner->in_owner()) call.owner->abort(call);
+  if (call.settled() || !host::is_this_process(call.process)) return;
+  if (const host::visit pool(call); pool) pool->abort(call);
 }
 
 void notify_when_settled(call_state& call, std::function<void()> callback) {
-  if (!call.settled() && !call.owner->in_owner()) settle_in_child(call);
-  if (call.settled()) return callback();  // its pool may be gone
-  call.owner->notify(call, std::move(callback));
+  if (!call.settled() && !host::is_this_process(call.process)) settle_in_child(call);
+  if (call.settled()) return callback();
+  if (const host::visit pool(call); pool) return pool->notify(call, std::move(callback));
+  callback();
 }
 
 void release_in_place(call_state& call) noexcept {
   const std::shared_ptr<void> pool = std::move(call.keeps_pool);
   if (!pool) return;  // given back already
-  if (call.owner->in_owner()) call.owner->release_in_place(call);
+  if (host::is_this_process(call.process)) call.owner->release_in_place(call);
   call.in_place = false;  // in a forked child too: the pool may be gone when the call goes
 }
 

@@ -108,6 +108,7 @@ payload_source pool_core::kept_source(const kept_payload& kept) noexcept {
 
 void pool_core::prepare(call_state& call, const task_record& task, const call_options& options) {
   call.owner = this;
+  call.process = process_;
   call.task = &task;
   call.timeout_ns = first_of(options.timeout, task.options.timeout, options_.timeout);
   call.grace_ns = first_of(options.grace, task.options.grace, options_.grace);

@@ -21,7 +21,7 @@ inline constexpr int all_cpus = -2;  ///< takes a pin back
 
 /// CLOCK_MONOTONIC. Cost: about 20 ns.
 [[nodiscard]] inline std::uint64_t now_ns() noexcept {
-  timespec now;
+  timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }

@@ -158,7 +158,7 @@ class [[nodiscard]] future {
   /// Waits, then gives the value or throws selvage::error. Consumes the future.
   T get() {
     auto outcome = result();
-    if (!outcome) throw outcome.error();
+    if (!outcome) throw error(std::move(outcome.error()));
     if constexpr (!std::is_void_v<T>) return std::move(*outcome);
   }
   /// Waits, then gives the value or the error. Throws only std::bad_alloc. Consumes the future.

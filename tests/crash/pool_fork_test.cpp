@@ -95,6 +95,32 @@ TEST_F(pool_forks, a_forked_child_that_destroys_the_pool_unmaps_nothing_of_its_o
   expect_usable(*built);
 }
 
+// FAILURES row 27: its futures have nothing left to ask there.
+TEST_F(pool_forks, a_forked_child_may_destroy_the_pool_before_its_futures) {
+  const gate gate;
+  const auto held = selvage::task("held", [&gate](int value) {
+    gate.pass();
+    return value;
+  });
+  auto built = std::make_unique<pool>(watched({.workers = 2}), add, held);
+  std::vector<future<int>> calls;
+  for (int i = 0; i < 4; ++i) calls.push_back(built->call(held, i));
+  tests::child child([&] {
+    built.reset();
+    pool another({.workers = 1}, add);  // where the old one was, as likely as not
+    if (code_of(calls[0].result()) != errc::pool_closed) return 1;
+    calls[1].abort();
+    bool told = false;
+    std::move(calls[2]).then([&told](const auto& outcome) { told = code_of(outcome) == errc::pool_closed; });
+    calls.clear();
+    return told && another.call(add, 1, 2).get() == 3 ? 0 : 2;
+  });
+  EXPECT_EQ(child.exit_status(), 0);
+  gate.open();
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(calls[static_cast<std::size_t>(i)].get(), i);
+  expect_usable(*built);
+}
+
 // FAILURES row 27: destructors of statics run there, and futures are dropped.
 TEST_F(pool_forks, a_forked_child_that_exits_normally_leaves_the_pool_of_its_parent_alone) {
   host_process host([](host_process::stage&) {

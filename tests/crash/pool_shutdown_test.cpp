@@ -61,6 +61,41 @@ TEST_F(pool_ends, draining_is_over_when_its_time_is_over) {
   EXPECT_EQ(sum.get(), 3);
 }
 
+// FAILURES row 28: whoever has a future may be anywhere between a look at its call and the pool's lock.
+TEST_F(pool_ends, futures_are_asked_while_another_thread_destroys_their_pool) {
+  const auto spin = selvage::task("spin", &victims::spin_without_sigterm);
+  for (int round = 0; round < 40; ++round) {
+    auto built = std::make_unique<pool>(watched({.workers = 1}), spin);
+    std::atomic<unsigned> closed{0};
+    const auto closes = [&closed](const auto& outcome) {
+      const errc code = code_of(outcome);
+      closed += code == errc::pool_closed || code == errc::aborted ? 1 : 0;
+    };
+    std::vector<std::thread> askers;
+    for (unsigned which = 0; which < 3; ++which) {
+      askers.emplace_back([&closes, which, asked = [&] {
+        std::vector<future<void>> mine;
+        for (int i = 0; i < 20; ++i) mine.push_back(built->call(spin));
+        return mine;
+      }()]() mutable {
+        for (auto& each : asked) {
+          if (which == 2) {
+            std::move(each).then(closes);
+            continue;
+          }
+          while (which == 0 && !each.wait_for(0s)) {
+          }
+          each.abort();
+          closes(each.result());
+        }
+      });
+    }
+    built.reset();
+    for (auto& each : askers) each.join();
+    EXPECT_EQ(closed, 60U);
+  }
+}
+
 // FAILURES row 28: a thread that waits has the collector's seat.
 TEST_F(pool_ends, threads_that_wait_for_stuck_calls_are_let_go) {
   const auto spin = selvage::task("spin", &victims::spin_without_sigterm);

@@ -70,7 +70,8 @@ class call_state {
   std::optional<error> problem;         ///< the outcome, where it is no value; valid once settled
 
   // -- the pool's
-  pool_core* owner = nullptr;  ///< not used once settled
+  pool_core* owner = nullptr;  ///< may be gone once the call is settled
+  std::uint64_t process = 0;   ///< that built the owner: in a forked child the owner is not there
   const task_record* task = nullptr;
   std::uint64_t id = 0;
   std::uint64_t timeout_ns = 0;

@@ -77,7 +77,9 @@ template <class T>
 concept wire_string =
     std::is_same_v<T, std::string> || std::is_same_v<T, std::string_view> || std::is_same_v<T, std::filesystem::path>;
 
-/// What an aggregate must be for its members to be enumerated rightly.
+/// What an aggregate must be for its members to be enumerated rightly. One branch for each question, which can only be
+/// asked where those before it were answered.
+// NOLINTBEGIN(bugprone-branch-clone)
 template <class T>
 consteval bool is_plain_aggregate() {
   if constexpr (!std::is_class_v<T> || !std::is_aggregate_v<T> || is_std_array<T>) {
@@ -92,6 +94,7 @@ consteval bool is_plain_aggregate() {
     return !has_array_of_one<T>();
   }
 }
+// NOLINTEND(bugprone-branch-clone)
 
 /// Pairs, tuples and plain aggregates as one thing: members by position.
 template <class T>

@@ -88,7 +88,7 @@ auto keep(A&& argument) {
   if constexpr (is_future<std::remove_cvref_t<A>>::value) {
     static_assert(!std::is_lvalue_reference_v<A>, "a future given as an argument is consumed: std::move it");
     require(argument.valid(), "a future without a call was given as an argument: it is empty, moved from, or consumed");
-    return std::move(argument);
+    return std::forward<A>(argument);
   } else {
     return own<P>(std::forward<A>(argument));
   }
