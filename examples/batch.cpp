@@ -28,6 +28,7 @@ int main() {
   selvage::pool pool({.workers = 2}, square, add);
 
   std::vector<selvage::future<int>> futures;
+  futures.reserve(count);
   for (int n = 0; n < count; ++n) futures.push_back(pool.call(square, n));
 
   int right = 0;

@@ -22,7 +22,7 @@ void pool_core::emit(event_kind kind, const call_state* call, host::lane_port* p
     it.epoch = port->lane.open_epoch();
     it.worker_pid = pid_of(*port);
     // A hint: nobody can say that it was later than now.
-    if (kind == event_kind::call_started)
+    if (kind == event_kind::call_started && call != nullptr)
       it.time_ns = std::min(it.time_ns, port->lane.response(call->slot).started_at_ns.load(std::memory_order_relaxed));
   }
   if (verdict != nullptr) {

@@ -19,6 +19,7 @@ namespace selvage::host {
 class inline_call final : public detail::call_context, private detail::reply_port {
  public:
   explicit inline_call(detail::call_state& call) noexcept;
+  virtual ~inline_call() = default;
 
   /// Runs the task. Throws nothing that the task throws.
   void run(const detail::task_record& task);

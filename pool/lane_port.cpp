@@ -2,6 +2,7 @@
 
 #include "pool/lane_port.hpp"
 
+#include <string.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -82,8 +83,8 @@ void lane_port::reserve_whole_arenas() {
   const auto reserve = [this](std::uint64_t offset, std::uint64_t bytes) {
     const int code = shm::reserve(segment_fd_, offset, bytes);
     if (code == 0) return;
-    throw error(errc::payload_exhausted, std::string("a fixed arena could not be reserved: ") + std::strerror(code) +
-                                             "; " + shm::shared_memory_figures(bytes));
+    throw error(errc::payload_exhausted, std::string("a fixed arena could not be reserved: ") +
+                                             ::strerrordesc_np(code) + "; " + shm::shared_memory_figures(bytes));
   };
   reserve(arena_offset_, arena.bytes_maximum());
   arena.grow(arena.bytes_maximum());

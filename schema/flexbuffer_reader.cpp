@@ -82,7 +82,7 @@ flexbuffer_reader::sized_object flexbuffer_reader::object(reference from, std::s
   const std::uint8_t width = width_of(from.packed_type);
   if (at < width) throw malformed{"a dynamic value's length lies before its bytes", at};
   const std::uint64_t count = unsigned_at(at - width, width);
-  const std::size_t each = element_bytes + type_bytes;
+  const std::size_t each = std::max<std::size_t>(1, element_bytes + type_bytes);
   if (count > bytes_.size() / each) throw malformed{"a dynamic value reaches beyond its bytes", at};
   require(at, count * each);
   spend(width + count * each, at);

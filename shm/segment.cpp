@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -41,7 +42,7 @@ void sweep_orphaned_names() noexcept {
   DIR* folder = ::opendir(shm_folder);
   if (folder == nullptr) return;
   const std::size_t prefix = std::strlen(name_prefix);
-  while (const dirent* entry = ::readdir(folder)) {
+  while (const dirent* entry = ::readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): nobody else has this DIR
     if (std::strncmp(entry->d_name, name_prefix, prefix) != 0) continue;
     const int creator = std::atoi(entry->d_name + prefix);
     if (creator <= 0 || creator == ::getpid() || ::kill(creator, 0) == 0 || errno != ESRCH) continue;
@@ -80,7 +81,7 @@ void reserve_or_throw(const descriptors& segment, std::uint64_t offset, std::uin
   const int error = reserve(segment.read_write.get(), offset, bytes);
   if (error == 0) return;
   throw selvage::error(errc::payload_exhausted, std::string("the pool's control pages could not be reserved: ") +
-                                                    std::strerror(error) + "; " + shared_memory_figures(bytes));
+                                                    ::strerrordesc_np(error) + "; " + shared_memory_figures(bytes));
 }
 
 segment_header header_of(const geometry& shape) noexcept {

@@ -31,7 +31,7 @@ bool program_has_threads() noexcept {
   DIR* const threads = ::opendir("/proc/self/task");
   if (threads == nullptr) return false;
   std::size_t count = 0;
-  while (const dirent* const entry = ::readdir(threads)) {
+  while (const dirent* const entry = ::readdir(threads)) {  // NOLINT(concurrency-mt-unsafe): nobody else has this DIR
     if (entry->d_name[0] != '.' && !is_pool_helper(::dirfd(threads), entry->d_name)) ++count;
   }
   ::closedir(threads);

@@ -58,7 +58,7 @@ struct memcpy_two_process::words {
 memcpy_two_process::memcpy_two_process(echo kind, copy_options options, int peer_cpu)
     : kind_(kind),
       options_(checked(options)),
-      memory_(page_bytes + 2 * options.depth * whole_pages(options.bytes)),
+      memory_(page_bytes + std::size_t{2} * options.depth * whole_pages(options.bytes)),
       words_(*new (memory_.data()) words),
       source_(options.bytes, std::byte{0x5a}),
       target_(options.bytes),

@@ -58,7 +58,7 @@ std::string piece_of(std::string_view text, std::size_t begin, std::size_t size)
 }
 
 void write_gz(const std::string& path, const std::string& content) {
-  const gzFile file = ::gzopen(path.c_str(), "wbe6");
+  auto* const file = ::gzopen(path.c_str(), "wbe6");
   const bool written = file != nullptr && ::gzwrite(file, content.data(), static_cast<unsigned>(content.size())) ==
                                               static_cast<int>(content.size());
   const bool closed = file != nullptr && ::gzclose(file) == Z_OK;

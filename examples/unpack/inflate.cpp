@@ -14,6 +14,8 @@
 namespace unpack {
 namespace {
 
+constexpr std::size_t buffer_bytes = std::size_t{64} * 1024;
+
 constexpr int gzip_window_bits = 16 + MAX_WBITS;  // Source: zlib.h, inflateInit2
 
 class inflater {
@@ -64,7 +66,7 @@ class inflater {
 
   z_stream stream_{};
   bool member_over_ = false;
-  std::array<unsigned char, 64 * 1024> out_{};
+  std::array<unsigned char, buffer_bytes> out_{};
 };
 
 struct closer {
@@ -79,7 +81,7 @@ unpacked inflate_file(const std::string& path) {
   std::setvbuf(file.get(), nullptr, _IONBF, 0);  // our buffer is large enough
 
   const auto work = std::make_unique<inflater>();
-  std::array<unsigned char, 64 * 1024> in;  // NOLINT(cppcoreguidelines-pro-type-member-init): fread fills it
+  std::array<unsigned char, buffer_bytes> in;
   unpacked sum{.hash = 0xcbf29ce484222325U};
   while (const std::size_t got = std::fread(in.data(), 1, in.size(), file.get())) work->feed({in.data(), got}, sum);
   if (std::ferror(file.get()) != 0) throw std::system_error(errno, std::generic_category(), "read");

@@ -169,6 +169,7 @@ std::vector<bool> wait_for_any(std::vector<child>& children) {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - clock::now());
   ::poll(pipes.data(), pipes.size(), static_cast<int>(std::max<std::int64_t>(0, left.count())));
   std::vector<bool> spoke;
+  spoke.reserve(pipes.size());
   for (const pollfd& each : pipes) spoke.push_back(each.revents != 0);
   return spoke;
 }

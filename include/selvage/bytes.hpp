@@ -8,7 +8,7 @@ namespace selvage {
 
 struct bytes {
   std::uint64_t count = 0;
-  friend constexpr auto operator<=>(bytes, bytes) = default;
+  friend constexpr auto operator<=>(bytes, bytes) = default;  // NOLINT(modernize-use-nullptr): it compares with 0
 };
 
 inline namespace literals {

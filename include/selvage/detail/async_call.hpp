@@ -92,7 +92,7 @@ auto pool::async_call_with(const call_options& options, const task<F>& task, A&&
               this->begin(options, detail::when_full::line, task, std::forward<decltype(arguments)>(arguments)...),
               std::move(handler));
         },
-        token, std::get<I>(std::move(all))...);
+        token, std::get<I>(std::move(all))...);  // NOLINT(bugprone-use-after-move): each argument once
   }
   (std::make_index_sequence<count>{});
 }
