@@ -17,6 +17,21 @@ inline constexpr std::uint64_t never_ns = ~std::uint64_t{0};
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+/// User and system time of all threads of this process, ended ones included. Cost: a system call, 200 ns.
+[[nodiscard]] inline std::uint64_t processor_time_ns() noexcept {
+  timespec used{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);  // which cannot fail
+  return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(used.tv_nsec);
+}
+
+/// The same of another process; 0 where it is gone. Source: clock_getcpuclockid(3)
+[[nodiscard]] inline std::uint64_t processor_time_ns(int pid) noexcept {
+  clockid_t clock{};
+  timespec used{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
+  return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(used.tv_nsec);
+}
+
 [[nodiscard]] inline std::uint64_t to_ns(std::chrono::nanoseconds span) noexcept {
   return span.count() < 0 ? 0 : static_cast<std::uint64_t>(span.count());
 }

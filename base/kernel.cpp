@@ -2,12 +2,17 @@
 
 #include "base/kernel.hpp"
 
+#include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
+
+#include "base/syscalls.hpp"
 
 namespace selvage::base {
 
@@ -20,6 +25,21 @@ int landlock_version() noexcept {
 bool has_seccomp_traps() noexcept {
   const std::uint32_t action = SECCOMP_RET_TRAP;
   return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0U, &action) == 0;
+}
+
+bool has_seccomp_listeners() noexcept {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    const sock_fprog program = {.len = 1, .filter = &allow};
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    ::_exit(listener < 0 ? 1 : 0);
+  }
+  int status = -1;
+  // Where the host reaps every child itself, the answer is lost: the worker will tell.
+  if (child < 0 || retry_eintr([&] { return ::waitpid(child, &status, __WALL); }) != child) return child > 0;
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace selvage::base

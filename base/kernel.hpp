@@ -16,4 +16,8 @@ inline constexpr int landlock_with_signals = 6;  ///< and abstract Unix sockets
 /// seccomp filters can be installed, and can hand refused calls to a handler. Source: seccomp(2)
 [[nodiscard]] bool has_seccomp_traps() noexcept;
 
+/// A filter can ask another process before it lets a call through: the kernel has it, and no filter that this process
+/// is under asks somebody already. Cost: a fork. Source: seccomp_unotify(2)
+[[nodiscard]] bool has_seccomp_listeners() noexcept;
+
 }  // namespace selvage::base

@@ -2,10 +2,13 @@
 
 #include "base/syscalls.hpp"
 
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 namespace selvage::base {
 
@@ -27,6 +30,13 @@ void ring_eventfd(int fd) noexcept {
 void drain_eventfd(int fd) noexcept {
   std::uint64_t count = 0;
   (void)retry_eintr([&] { return ::read(fd, &count, sizeof count); });
+}
+
+unsigned usable_cores() noexcept {
+  cpu_set_t cores;
+  CPU_ZERO(&cores);
+  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
+  return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
 }
 
 void close_all_except(const int* sorted, std::size_t count) noexcept {

@@ -43,6 +43,8 @@ bool pidfd_signal(int pidfd, int signal) noexcept;
 void ring_eventfd(int fd) noexcept;
 /// Reads the counter away.
 void drain_eventfd(int fd) noexcept;
+/// On which this process may run, at least 1. Source: sched_getaffinity(2)
+[[nodiscard]] unsigned usable_cores() noexcept;
 /// Closes every descriptor from 3 up that is not in the sorted list.
 void close_all_except(const int* sorted, std::size_t count) noexcept;
 

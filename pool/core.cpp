@@ -33,6 +33,8 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       index_(tasks_),
       shape_(host::geometry_of(options_)),
       payload_cap_(options_.payload_cap.count),
+      limits_(host::limits_of(options_)),
+      shortest_cpu_limit_ns_(limits_.cpu_ns == 0 ? base::never_ns : limits_.cpu_ns / base::usable_cores()),
       fences_(shm::register_for_heavy_fences()),
       segment_(shm::create_segment(shape_)),
       head_map_(segment_.read_write.get(), shm::access::read_write, 0, 2 * shm::page_bytes),

@@ -35,6 +35,7 @@
 
 #include <selvage/detail/submit.hpp>
 #include <selvage/pool.hpp>
+#include "base/limits.hpp"
 #include "base/unique_fd.hpp"
 #include "pool/answer.hpp"
 #include "pool/balancer.hpp"
@@ -179,6 +180,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
                     lock_type& held);
   void accept_exception(host::lane_port& port, call_state& call, payload_view answer);
+  bool some_threads_were_refused(host::lane_port& port) const noexcept;
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
   void settle(call_state& call, std::optional<error> problem);
   void settle_from_outside(call_state& call, error problem);
@@ -241,6 +243,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   const host::task_index index_;
   const shm::geometry shape_;
   const std::uint64_t payload_cap_;
+  const base::limits limits_;
+  const std::uint64_t shortest_cpu_limit_ns_;  ///< of processor time on all cores at once; never_ns: no limit
   const shm::fences fences_;
   shm::descriptors segment_;
   shm::mapping head_map_, supervisor_map_;

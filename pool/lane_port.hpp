@@ -99,13 +99,14 @@ class lane_port {
   bool ready = false;                   ///< of the open epoch
   std::atomic<bool> ready_seen{false};  ///< the same, for looks without the lock
   bool retiring = false;
-  bool dead = false;                ///< closed by the supervisor, next epoch not open
-  bool drained = false;             ///< dead, and its calls are settled or moved
-  bool stalled = false;             ///< runs something long: nothing is posted behind it
-  bool failed = false;              ///< no worker will come
-  std::uint32_t failed_starts = 0;  ///< seen so far
-  std::int32_t worker_pid = 0;      ///< of the open epoch; 0: not known yet
-  lane_figures figures;             ///< `refusals`: of the workers before this one
+  bool dead = false;                  ///< closed by the supervisor, next epoch not open
+  bool drained = false;               ///< dead, and its calls are settled or moved
+  bool stalled = false;               ///< runs something long: nothing is posted behind it
+  bool failed = false;                ///< no worker will come
+  std::uint32_t failed_starts = 0;    ///< seen so far
+  std::uint32_t threads_refused = 0;  ///< by the supervisor's count, as seen last
+  std::int32_t worker_pid = 0;        ///< of the open epoch; 0: not known yet
+  lane_figures figures;               ///< `refusals`: of the workers before this one
 
  private:
   struct held_bytes {

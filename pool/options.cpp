@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string_view>
@@ -12,6 +12,7 @@
 
 #include <selvage/error.hpp>
 
+#include "base/syscalls.hpp"
 #include "pool/permission_check.hpp"
 #include "shm/layout.hpp"
 
@@ -19,16 +20,10 @@ namespace selvage::host {
 namespace {
 
 constexpr std::size_t max_tasks = 65'536;
+constexpr std::uint32_t threads_of_strict_workers = 1'000;  // as permissions::threads says
 
 void require(bool good, std::string_view field, std::string_view rule) {
   if (!good) throw error(errc::invalid_options, fmt::format("pool_options::{}: {}", field, rule));
-}
-
-unsigned usable_cores() noexcept {
-  cpu_set_t cores;
-  CPU_ZERO(&cores);
-  if (::sched_getaffinity(0, sizeof cores, &cores) != 0) return 1;
-  return static_cast<unsigned>(std::max(1, CPU_COUNT(&cores)));
 }
 
 void check_arena(const pool_options& it) {
@@ -40,6 +35,18 @@ void check_arena(const pool_options& it) {
           "must be a multiple of 4 KiB and not 0");
   require(!it.arena.growable || it.arena.initial <= it.arena.maximum, "arena.initial", "must not exceed arena.maximum");
   require(it.payload_cap <= it.arena.maximum, "payload_cap", "must not exceed arena.maximum");
+}
+
+// Its own functions run on that stack too: the loop, the thunk, the crash recorder's first steps.
+constexpr bytes least_stack = 128_KiB;
+
+void check_limits(const pool_options& it) {
+  require(it.cpu.count() >= 0, "cpu", "must not be negative");
+  require(it.cpu.count() == 0 || it.cpu >= std::chrono::milliseconds(1), "cpu", "must be 0 or at least 1 ms");
+  require(it.stack.count == 0 || it.stack >= least_stack, "stack", "must be 0 or at least 128 KiB");
+  require(it.stack.count == 0 || it.start == start::spawn || ::gettid() == ::getpid(), "stack",
+          "tasks run on the stack of the thread that builds the pool, and only that of the program's first thread can "
+          "be limited: build it there, or use start::spawn");
 }
 
 void check_times(const pool_options& it) {
@@ -71,7 +78,7 @@ pool_options checked(pool_options given, std::size_t tasks) {
   if (tasks > max_tasks) {
     throw error(errc::too_many_tasks, fmt::format("the pool was given {} tasks, it can have {}", tasks, max_tasks));
   }
-  if (given.workers == 0) given.workers = std::min(usable_cores(), shm::max_lanes);
+  if (given.workers == 0) given.workers = std::min(base::usable_cores(), shm::max_lanes);
   require(given.workers <= shm::max_lanes, "workers", fmt::format("must be at most {}", shm::max_lanes));
   require(given.start == start::fork || given.start == start::spawn, "start", "must be start::fork or start::spawn");
   require(given.balancer <= balance::first_idle_or_random, "balancer", "is none of the balancers");
@@ -79,6 +86,7 @@ pool_options checked(pool_options given, std::size_t tasks) {
   require(given.queue >= 1, "queue", "must be at least 1");
   check_arena(given);
   check_times(given);
+  check_limits(given);
   require(given.inline_lane.where <= inline_options::position::last, "inline_lane.where", "is none of the positions");
   require(given.inline_lane.batch >= 1, "inline_lane.batch", "must be at least 1");
   for (const int fd : given.inherit)
@@ -110,6 +118,19 @@ task_list checked(task_list tasks) {
     not_negative(task->options.grace, "grace");
   }
   return tasks;
+}
+
+base::limits limits_of(const pool_options& options) noexcept {
+  const permissions::grants& granted = options.permissions.granted();
+  const bool strict = options.permissions.is_strict();
+  return {.memory_bytes = options.memory.count,
+          .cpu_ns = static_cast<std::uint64_t>(options.cpu.count()),
+          .file_bytes = options.file_size.count,
+          .stack_bytes = options.stack.count,
+          .files = options.files,
+          .threads = granted.threads.value_or(strict ? threads_of_strict_workers : base::any_number_of_threads),
+          .threads_if_possible = !granted.threads || granted.best_effort,
+          .may_fork = !strict};
 }
 
 shm::geometry geometry_of(const pool_options& options) noexcept {

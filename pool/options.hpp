@@ -8,6 +8,7 @@
 #include <selvage/detail/task_record.hpp>
 #include <selvage/options.hpp>
 
+#include "base/limits.hpp"
 #include "shm/arena.hpp"
 #include "shm/segment.hpp"
 
@@ -29,6 +30,9 @@ using task_list = std::vector<std::shared_ptr<const detail::task_record>>;
   }
   return given.grace.count() < 0 ? "call_options::grace: must not be negative" : nullptr;
 }
+
+/// What a worker of this pool may use. Requires: checked options.
+[[nodiscard]] base::limits limits_of(const pool_options& options) noexcept;
 
 /// Requires: checked options.
 [[nodiscard]] shm::geometry geometry_of(const pool_options& options) noexcept;

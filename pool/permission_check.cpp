@@ -25,6 +25,7 @@ namespace fs = std::filesystem;
 
 /// Looked at within one granted folder, for the advice. A large tree is not worth a slow start.
 constexpr unsigned most_entries_scanned = 5000;
+constexpr unsigned most_threads = 65'536;
 constexpr std::array<std::string_view, 4> telling_names = {".env", ".git", ".netrc", ".npmrc"};
 
 [[noreturn]] void refuse(const std::string& what) {
@@ -129,6 +130,15 @@ std::vector<std::string> assignments(const std::vector<std::string>& names) {
   return all;
 }
 
+void require_threads_that_can_be_counted(const permissions::grants& it) {
+  if (!it.threads) return;
+  if (*it.threads > most_threads) refuse(fmt::format("threads({}) is more than {}", *it.threads, most_threads));
+  if (it.best_effort || base::has_seccomp_listeners()) return;
+  cannot(
+      "a number of threads needs a seccomp filter with a listener, and this process cannot have one, or is under "
+      "another's: permissions.best_effort(true) goes without");
+}
+
 void require_a_kernel_that_can(const permissions::grants& it) {
   if (!base::has_seccomp_traps()) cannot("strict permissions need seccomp filters, which this kernel does not have");
   if (it.best_effort) return;
@@ -153,6 +163,7 @@ permissions resolved_permissions(const pool_options& given) {
   if (it.from > unsafe) refuse("they start from none of strict and unsafe");
   if (it.from == by_start) it.from = given.start == start::spawn ? strict : unsafe;
   it.environment = assignments(it.environment);
+  require_threads_that_can_be_counted(it);
   if (it.from == unsafe) return permissions(std::move(it));
   it.read = checked_paths(it.read, "read");
   it.write = checked_paths(it.write, "write");

@@ -1,5 +1,7 @@
 // A call into a lane, or into the queue.
 
+#include <string.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -171,8 +173,8 @@ bool pool_core::post_somewhere(call_state& call, const payload_source& arguments
   if (no_memory == 0 || std::any_of(lanes_.begin(), lanes_.end(), may_hold_it)) return false;
   settle_from_outside(
       call, error(base_failure(call, errc::payload_exhausted,
-                               std::string("no shared memory for the arguments: ") + std::strerror(no_memory) + "; " +
-                                   shm::shared_memory_figures(arguments.bound))));
+                               std::string("no shared memory for the arguments: ") + ::strerrordesc_np(no_memory) +
+                                   "; " + shm::shared_memory_figures(arguments.bound))));
   return false;
 }
 
@@ -246,7 +248,8 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
                             std::uint64_t offset, std::uint64_t length) {
   if (call.id == 0) call.id = next_call_id_++;
   shm::request_header& header = port.lane.header(slot);
-  const std::uint64_t limit = call.timeout_ns == 0 ? 0 : base::saturating_add(call.timeout_ns, call.grace_ns);
+  const std::uint64_t without = limits_.cpu_ns == 0 ? 0 : base::never_ns;  // the supervisor looks at it all the same
+  const std::uint64_t limit = call.timeout_ns == 0 ? without : base::saturating_add(call.timeout_ns, call.grace_ns);
   header.call_id.store(call.id, std::memory_order_relaxed);  // relaxed, all three: published by `posted`
   header.posted_at_ns.store(limit == 0 ? 0 : base::now_ns(), std::memory_order_relaxed);
   header.limit_ns.store(limit, std::memory_order_relaxed);
@@ -254,7 +257,7 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   header.form = static_cast<std::uint8_t>(form);
   header.flags = static_cast<std::uint8_t>(port.lane.base_flags(slot) | (in_arena ? shm::request_flags::in_arena : 0) |
                                            (port.in_flight_count() > crowd ? shm::request_flags::in_crowd : 0));
-  header.soft_limit = limit == 0 || call.grace_ns == 0 ? 0 : shm::packed_time(call.timeout_ns);
+  header.soft_limit = call.timeout_ns == 0 || call.grace_ns == 0 ? 0 : shm::packed_time(call.timeout_ns);
   header.offset = offset;
   header.length = length;
 }
@@ -288,7 +291,8 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
   if (const std::uint64_t limit = header.limit_ns.load(std::memory_order_relaxed); limit != 0) {
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC next_look: `posted`, then this look; against the supervisor
-    const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed), limit);
+    const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed),
+                                                   std::min(limit, shortest_cpu_limit_ns_));
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
   if (port.in_flight_count() > 1) posted_behind();
@@ -297,6 +301,7 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
 // ---- into the queue ------------------------------------------------------------------------------------------------
 
 void pool_core::enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held) {
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): whoever submits holds a reference, and `shared` another
   const bool outside = !call.kept.storage && writes_outside_lock(arguments);
   if (!call.kept.storage && arguments.write != nullptr) {
     auto shared = host::call_ptr::share(&call);

@@ -6,6 +6,7 @@
 #include "base/clock.hpp"
 #include "pool/answer.hpp"
 #include "pool/core.hpp"
+#include "pool/limit_text.hpp"
 #include "pool/refusal_text.hpp"
 #include "schema/describe_exception.hpp"
 #include "schema/exception_report.hpp"
@@ -71,13 +72,13 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
                                       "no shared memory for the result: " + shm::shared_memory_figures(told.length))));
       return;
     case shm::response_status::out_of_memory:
-      if (options_.memory.count != 0) retire(port);  // what it leaked must not count against the next call
+      if (limits_.memory_bytes != 0) retire(port);  // what it leaked must not count against the next call
       settle(call,
              error(base_failure(call, errc::out_of_memory,
-                                options_.memory.count == 0
+                                limits_.memory_bytes == 0
                                     ? "an allocation failed in the worker (std::bad_alloc)"
                                     : "an allocation failed in the worker, whose limit is " +
-                                          std::to_string(options_.memory.count) + " bytes (pool_options::memory)")));
+                                          std::to_string(limits_.memory_bytes) + " bytes (pool_options::memory)")));
       return;
     case shm::response_status::ok:
     case shm::response_status::exception:
@@ -97,6 +98,7 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
   const std::byte* const from = (told.in_arena ? port.lane.response_arena() : inlined) + told.offset;
   const payload_view answer{told.form, {from, static_cast<std::size_t>(told.length)}};
   if (told.status == shm::response_status::exception) return accept_exception(port, call, answer);
+  (void)some_threads_were_refused(port);  // this call was content with that
   estimates_.learn(call.task_index, told.service_ns);
   accept_value(port, slot, call, answer, told.in_arena, held);
   if (call.settled() && !call.problem) figures_.time(call.task_index, told.service_ns);
@@ -150,12 +152,25 @@ void pool_core::accept_exception(host::lane_port& port, call_state& call, payloa
   failure what = base_failure(call, errc::task_failed, std::move(report->what));
   what.exception_type = std::move(report->type);
   what.causes = std::move(report->causes);
+  if (auto limit = host::limit_behind(report->system_error, limits_, some_threads_were_refused(port))) {
+    what.code = limit->code;
+    what.message += "; " + limit->text;
+  }
   if (const auto refused = host::last_refusal(port.lane.refusal(), port.lane.open_epoch());
       refused && refused->call_id == call.id) {
     what.refused_call = refused->call;
     what.message += "; it had been refused " + refused->call + ": " + refused->remedy;
   }
   settle(call, error(std::move(what)));
+}
+
+// Since this was asked last of this lane. Not every pool wants to know.
+bool pool_core::some_threads_were_refused(host::lane_port& port) const noexcept {
+  if (!limits_.counts_threads()) return false;
+  const std::uint32_t before = port.threads_refused;
+  // relaxed: the worker was answered, and has answered us, since
+  port.threads_refused = supervisor_lanes_[port.index].words.threads_refused.load(std::memory_order_relaxed);
+  return port.threads_refused != before;
 }
 
 void pool_core::answer_is_bad(host::lane_port& port, call_state& call, const std::string& why) {

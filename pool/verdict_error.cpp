@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "pool/limit_text.hpp"
 #include "pool/symbols.hpp"
 
 namespace selvage::host {
@@ -80,13 +81,30 @@ void take_violation(failure& what, const std::optional<refusal>& refused) {
 }
 
 std::string limit_text(const doomed_call& call) {
-  const auto text = [](std::uint64_t ns) {
-    constexpr std::uint64_t seconds_from = 10'000'000'000;
-    return ns < seconds_from ? fmt::format("{:g} ms", static_cast<double>(ns) / 1e6)
-                             : fmt::format("{:.1f} s", static_cast<double>(ns) / 1e9);
-  };
-  return call.grace_ns == 0 ? fmt::format(" (timeout {})", text(call.timeout_ns))
-                            : fmt::format(" (timeout {}, grace {})", text(call.timeout_ns), text(call.grace_ns));
+  return call.grace_ns == 0
+             ? fmt::format(" (timeout {})", text_of_ns(call.timeout_ns))
+             : fmt::format(" (timeout {}, grace {})", text_of_ns(call.timeout_ns), text_of_ns(call.grace_ns));
+}
+
+// Signals by which the kernel, and nobody else as a rule, says that a limit was reached; and a SIGKILL while the
+// machine's OOM killer was at work, which nobody here has sent.
+bool take_limit_by_signal(failure& what, const shm::verdict& verdict, const base::limits& limits) {
+  if (verdict.signal == SIGXFSZ) {
+    what.code = errc::file_limit;
+    what.message += ": " + file_size_text(limits);
+  } else if (verdict.signal == SIGXCPU) {
+    what.code = errc::cpu_limit;
+    what.message += ": the program's own limit of processor time (RLIMIT_CPU)";
+  } else if (verdict.oom_killer != 0) {
+    what.code = errc::out_of_memory;
+    what.message += fmt::format(
+        ", which Selvage did not send, while the machine's OOM killer was at work: the machine, or its group of "
+        "processes, has no memory left; the worker had used {} bytes",
+        verdict.peak_resident_bytes);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -102,7 +120,7 @@ bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash
   switch (static_cast<shm::verdict_reason>(verdict.reason)) {
     case shm::verdict_reason::signalled: {
       const bool agreed = take_crash(what, verdict, record);
-      if (verdict.signal != SIGSYS) return agreed;
+      if (take_limit_by_signal(what, verdict, call.limits) || verdict.signal != SIGSYS) return agreed;
       // Its handler ended it where it has written that down; otherwise what was refused last is another call.
       const bool by_handler = agreed && record.kind.load(std::memory_order_relaxed) != 0;  // relaxed: a private copy
       take_violation(what, by_handler ? refused : std::nullopt);
@@ -120,6 +138,18 @@ bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash
       what.message = named ? "it was still running when the grace after its abort was over, and its worker was killed"
                            : fmt::format("its worker was killed because call {}, which ran beside it, was aborted",
                                          verdict.call_id);
+      return true;
+    case shm::verdict_reason::cpu_limit:
+      what.code = named ? errc::cpu_limit : errc::crashed;
+      what.message = named
+                         ? fmt::format(
+                               "it had used {} of processor time, its limit is {} (pool_options::cpu), and its worker "
+                               "was killed",
+                               text_of_ns(verdict.cpu_used_ns), text_of_ns(call.limits.cpu_ns))
+                         : fmt::format(
+                               "its worker was killed because call {}, which ran beside it, had used up its processor "
+                               "time",
+                               verdict.call_id);
       return true;
     case shm::verdict_reason::shut_down:
       what.code = errc::pool_closed;
@@ -183,6 +213,9 @@ void count(restart_stats& restarts, const shm::verdict& verdict) noexcept {
       return;
     case shm::verdict_reason::aborted:
       ++restarts.aborted;
+      return;
+    case shm::verdict_reason::cpu_limit:
+      ++restarts.cpu_limit;
       return;
     case shm::verdict_reason::recycled:
       switch (static_cast<shm::recycle_reason>(verdict.recycle)) {

@@ -9,6 +9,7 @@
 #include <selvage/error.hpp>
 #include <selvage/stats.hpp>
 
+#include "base/limits.hpp"
 #include "pool/refusal_text.hpp"
 #include "shm/layout.hpp"
 
@@ -19,6 +20,7 @@ struct doomed_call {
   std::uint64_t id = 0;
   std::uint64_t timeout_ns = 0;
   std::uint64_t grace_ns = 0;
+  base::limits limits{};  ///< of its worker
 };
 
 /// Fills code, message and everything known of the worker. `record` is a private copy. Returns: false where the record

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <typeinfo>
 
 namespace selvage::schema {
@@ -29,7 +30,16 @@ std::string type_of_current_exception() {
 struct layer {
   std::string type, what;
   std::exception_ptr cause;
+  int system_error = 0;
 };
+
+// As errno has it: filesystem errors and those of streams and threads are of one of these categories.
+int errno_of(const std::exception& known) {
+  const auto* const system = dynamic_cast<const std::system_error*>(&known);
+  if (system == nullptr) return 0;
+  const std::error_category& kind = system->code().category();
+  return kind == std::generic_category() || kind == std::system_category() ? system->code().value() : 0;
+}
 
 layer peel(const std::exception_ptr& problem) {
   layer found;
@@ -37,6 +47,7 @@ layer peel(const std::exception_ptr& problem) {
     std::rethrow_exception(problem);
   } catch (const std::exception& known) {
     found.type = type_of_current_exception();
+    found.system_error = errno_of(known);
     if (const char* const text = known.what()) found.what = std::string_view(text).substr(0, longest_what);
     if (const auto* const nested = dynamic_cast<const std::nested_exception*>(&known))
       found.cause = nested->nested_ptr();
@@ -53,12 +64,13 @@ layer peel(const std::exception_ptr& problem) {
 
 exception_report describe(const std::exception_ptr& problem) {
   layer outermost = peel(problem);
-  exception_report report = {std::move(outermost.type), std::move(outermost.what), {}};
+  exception_report report = {std::move(outermost.type), std::move(outermost.what), {}, outermost.system_error};
   for (std::exception_ptr cause = outermost.cause; cause && report.causes.size() < most_causes;) {
     layer next = peel(cause);
     std::string text = next.what.empty() ? next.type : next.type + ": " + next.what;
     if (text.size() > longest_cause) text.resize(longest_cause);
     report.causes.push_back(std::move(text));
+    if (report.system_error == 0) report.system_error = next.system_error;
     cause = next.cause;
   }
   return report;

@@ -24,10 +24,12 @@ struct cut_report {
   std::string_view type;
   std::string_view what;
   std::span<const std::string> causes;
+  int system_error;
 };
 
 cut_report whole(const exception_report& report) {
-  return {report.type, report.what, std::span(report.causes).first(std::min(report.causes.size(), max_causes))};
+  return {report.type, report.what, std::span(report.causes).first(std::min(report.causes.size(), max_causes)),
+          report.system_error};
 }
 
 std::size_t bound_of(const cut_report& report) {
@@ -37,7 +39,7 @@ std::size_t bound_of(const cut_report& report) {
   size.string(report.what.size());
   size.offsets(report.causes.size());
   for (const std::string& cause : report.causes) size.string(cause.size());
-  size.table(std::size_t{3} * (4 + 3) + identifier, 3);
+  size.table(std::size_t{4} * (4 + 3) + identifier, 4);
   return size.total();
 }
 
@@ -68,7 +70,7 @@ detail::extent encode(const exception_report& report, std::span<std::byte> out) 
   const auto type = builder.CreateString(cut.type.data(), cut.type.size());
   const auto what = builder.CreateString(cut.what.data(), cut.what.size());
   const auto vector = builder.CreateVector(causes.data(), cut.causes.size());
-  return finish(builder, wire::CreateExceptionReport(builder, type, what, vector), out,
+  return finish(builder, wire::CreateExceptionReport(builder, type, what, vector, cut.system_error), out,
                 wire::ExceptionReportIdentifier());
 }
 
@@ -82,7 +84,7 @@ tl::expected<exception_report, std::string> decode(std::span<const std::byte> ho
     return tl::unexpected<std::string>("the bytes of an exception report do not verify");
   }
   const auto* const from = wire::GetExceptionReport(bytes);
-  exception_report report{text_of(from->type()), text_of(from->what()), {}};
+  exception_report report{text_of(from->type()), text_of(from->what()), {}, from->system_error()};
   if (from->causes() == nullptr) return report;
   if (from->causes()->size() > max_causes)
     return tl::unexpected<std::string>("an exception report has too many causes");

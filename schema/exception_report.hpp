@@ -16,7 +16,8 @@ namespace selvage::schema {
 struct exception_report {
   std::string type;  ///< demangled
   std::string what;
-  std::vector<std::string> causes;  ///< nested exceptions, outermost first, "type: what"
+  std::vector<std::string> causes{};  ///< nested exceptions, outermost first, "type: what"
+  int system_error = 0;               ///< errno, of the outermost std::system_error among them
 
   friend bool operator==(const exception_report&, const exception_report&) = default;
 };

@@ -151,6 +151,7 @@ void worker_lane::open(std::uint64_t epoch) noexcept {
   words.done.store(0, std::memory_order_relaxed);
   words.newest.ticket.store(0, std::memory_order_relaxed);
   words.started.store(0, std::memory_order_relaxed);
+  words.cpu_ns.store(0, std::memory_order_relaxed);
   words.parked.store(0, std::memory_order_relaxed);
   response_.crash->kind.store(0, std::memory_order_relaxed);
   response_.refusal->count.store(0, std::memory_order_relaxed);

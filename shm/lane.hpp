@@ -242,6 +242,10 @@ class worker_lane {
   [[nodiscard]] bool start(unsigned slot, std::uint64_t now_ns) noexcept {
     return start(slot, request_.headers[slot].flags, now_ns);
   }
+  /// Before start(), where processor time is limited.
+  void stamp_processor_time(std::uint64_t used_ns) noexcept {
+    response_.words->cpu_ns.store(used_ns, std::memory_order_relaxed);  // relaxed: published by `started`
+  }
   [[nodiscard]] response_header& response(unsigned slot) noexcept { return response_.headers[slot]; }
   [[nodiscard]] std::byte* response_arena() noexcept { return response_.arena; }
   /// Toggles `done`: header and payload are complete. SYNC done. `alone`: the host is likely to wait for just this one.

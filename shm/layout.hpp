@@ -103,6 +103,7 @@ enum class verdict_reason : std::uint32_t {
   recycled = 5,       ///< retired by order: nothing of it counts against a call
   shut_down = 6,      ///< killed or ended because the pool closes
   start_timeout = 7,  ///< killed: not ready in time
+  cpu_limit = 8,      ///< killed: `call_id` in `slot` had used more processor time than it may
 };
 
 /// How a worker ended. Plain fields: published by `closed` (death) or bracketed by `failures` (start_failure).
@@ -120,7 +121,9 @@ struct verdict {
   std::uint64_t peak_resident_bytes;
   std::uint64_t minor_faults;
   std::uint64_t major_faults;
-  std::uint32_t error;  ///< errno of a fork that failed, 0 otherwise
+  std::uint64_t cpu_used_ns;  ///< by that call, for cpu_limit
+  std::uint32_t oom_killer;   ///< 1: the machine's OOM killer was at work when a SIGKILL ended it that nobody here sent
+  std::uint32_t error;        ///< errno of a fork that failed, 0 otherwise
   std::uint32_t stderr_length;
   char stderr_tail[stderr_tail_bytes];  ///< the last bytes of its standard error, oldest first
 };
@@ -134,8 +137,9 @@ struct supervisor_words {
   alignas(line_bytes) word64 closed;  ///< SYNC closed: all up to this epoch are reaped, `death` is written
   word32 state;                       ///< lane_state
   word32 pid;                         ///< of the worker of `epoch`, 0 when there is none
-  word32 failures;  ///< SYNC start_failure: a sequence lock over `start_failure`: odd while it is written
-  word32 restarts;  ///< workers forked beyond the first
+  word32 failures;         ///< SYNC start_failure: a sequence lock over `start_failure`: odd while it is written
+  word32 restarts;         ///< workers forked beyond the first
+  word32 threads_refused;  ///< counts up: threads and processes beyond the limit that its workers asked for
 };
 
 struct supervisor_lane {
@@ -267,7 +271,8 @@ struct alignas(2 * line_bytes) response_header {
 struct response_words {
   alignas(line_bytes) word64 done;  ///< SYNC done: toggled; publishes the response header and payload to the host
   express newest;                   ///< of the call just answered, where the worker had no other
-  alignas(2 * line_bytes) word64 started;      ///< SYNC started: toggled before the task runs
+  alignas(2 * line_bytes) word64 started;  ///< SYNC started: toggled before the task runs
+  word64 cpu_ns;                           ///< processor time used when the last call was started, where it is limited
   alignas(2 * line_bytes) word64 ready_epoch;  ///< SYNC ready: initialised, sealed, its words zeroed
   /// Echoes open_token: no worker knows that of its successor, so none can leave a forged ready_epoch behind.
   word64 ready_token;

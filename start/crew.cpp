@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "pool/options.hpp"
 #include "start/launch.hpp"
 #include "worker/sandbox/filter.hpp"
 #include "worker/worker.hpp"
@@ -45,14 +46,15 @@ void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
                            .read_only_fd = crew.read_only_fd,
                            .event_fd = crew.event_fds[birth.lane],
                            .stderr_fd = birth.stderr_fd,
-                           .supervisor_pidfd = birth.supervisor_pidfd};
+                           .supervisor_pidfd = birth.supervisor_pidfd,
+                           .guard_line = birth.guard_line};
   const arena_options& arena = crew.options.arena;
   const permissions::grants& granted = crew.options.permissions.granted();
   const worker::settings given{
       .name = crew.options.name,
       .response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
       .payload_cap_bytes = crew.payload_cap,
-      .memory_bytes = crew.options.memory.count,
+      .limits = host::limits_of(crew.options),
       .idle = {.spin = crew.options.spin.worker, .pause = crew.options.spin.pause, .park = crew.options.spin.park},
       .seal = crew.seal,
       .console = granted.console || granted.from == permissions::foundation::unsafe,
@@ -82,6 +84,7 @@ supervisor::orders orders_for(const crew& crew) {
   orders.keep.insert(orders.keep.end(), crew.event_fds.begin(), crew.event_fds.end());
   std::sort(orders.keep.begin(), orders.keep.end());
   orders.worker_events = crew.event_fds;
+  orders.limits.assign(crew.shape.lanes, host::limits_of(crew.options));
   return orders;
 }
 

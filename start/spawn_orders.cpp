@@ -25,8 +25,8 @@ static_assert(boost::pfr::tuple_size_v<arena_options> == 3);
 static_assert(boost::pfr::tuple_size_v<recycle_options> == 4);
 static_assert(boost::pfr::tuple_size_v<restart_options> == 4);
 static_assert(boost::pfr::tuple_size_v<spin_options> == 4);
-static_assert(boost::pfr::tuple_size_v<pool_options> == 22);
-static_assert(boost::pfr::tuple_size_v<permissions::grants> == 10);
+static_assert(boost::pfr::tuple_size_v<pool_options> == 26);
+static_assert(boost::pfr::tuple_size_v<permissions::grants> == 11);
 
 // ---- in the host --------------------------------------------------------------------------------------------------
 
@@ -122,6 +122,7 @@ std::unique_ptr<wire::PermissionOrdersT> told(const permissions::grants& given, 
   it->console = given.console;
   it->jit = given.jit;
   it->best_effort = given.best_effort;
+  if (given.threads) it->threads = *given.threads;
   it->kill_on_violation = then == on_violation::kill;
   return it;
 }
@@ -131,6 +132,10 @@ std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_reque
   const pool_options& options = request.options;
   it->payload_cap = request.payload_cap;
   it->memory_bytes = options.memory.count;
+  it->cpu_ns = options.cpu.count();
+  it->files = options.files;
+  it->file_size = options.file_size.count;
+  it->stack_bytes = options.stack.count;
   it->spin_ns = options.spin.worker.count();
   it->spin_pause = options.spin.pause;
   it->park_ns = options.spin.park.count();
@@ -217,11 +222,19 @@ void take_descriptors(told_crew& it, const schema::spawn_orders& orders) {
   it.bell.reset(orders.bell_fd);
 }
 
+std::optional<unsigned> optional_of(const flatbuffers::Optional<std::uint32_t>& told) {
+  return told.has_value() ? std::optional<unsigned>(*told) : std::nullopt;
+}
+
 void take_options(pool_options& it, const schema::spawn_orders& orders, const place_reader& at) {
   using std::chrono::nanoseconds;
   const wire::WorkerOrdersT& worker = *orders.worker;
   it.arena = {.initial = {worker.arena_initial}, .maximum = {worker.arena_maximum}, .growable = worker.arena_growable};
   it.memory = {worker.memory_bytes};
+  it.cpu = nanoseconds(worker.cpu_ns);
+  it.files = worker.files;
+  it.file_size = {worker.file_size};
+  it.stack = {worker.stack_bytes};
   it.spin.worker = nanoseconds(worker.spin_ns);
   it.spin.pause = worker.spin_pause;
   it.spin.park = nanoseconds(worker.park_ns);
@@ -237,7 +250,8 @@ void take_options(pool_options& it, const schema::spawn_orders& orders, const pl
                           .udp = granted.udp,
                           .console = granted.console,
                           .jit = granted.jit,
-                          .best_effort = granted.best_effort});
+                          .best_effort = granted.best_effort,
+                          .threads = optional_of(granted.threads)});
   it.on_violation = granted.kill_on_violation ? on_violation::kill : on_violation::refuse;
   it.name = orders.name;
   it.capture_stderr = orders.capture_stderr;

@@ -32,6 +32,23 @@ int parent_of(int pid) noexcept {
   return name_end != nullptr && std::sscanf(name_end + 1, " %c %d", &state, &parent) == 2 ? parent : -1;
 }
 
+void append_numbers(int fd, std::vector<int>& to) {
+  std::array<char, 4096> text;
+  int number = 0;
+  for (off_t at = 0;;) {
+    const ssize_t count = base::retry_eintr([&] { return ::pread(fd, text.data(), text.size(), at); });
+    if (count <= 0) return;
+    for (const char c : std::span(text.data(), static_cast<std::size_t>(count))) {
+      if (c >= '0' && c <= '9') {
+        number = 10 * number + (c - '0');
+      } else if (number != 0) {
+        to.push_back(std::exchange(number, 0));
+      }
+    }
+    at += count;
+  }
+}
+
 }  // namespace
 
 child_list::child_list() {
@@ -43,20 +60,14 @@ child_list::child_list() {
 void child_list::list(std::vector<int>& pids) const {
   if (!file_) return find_children_in_proc(pids);
   pids.clear();
-  std::array<char, 4096> text;
-  int pid = 0;
-  for (off_t at = 0;;) {
-    const ssize_t count = base::retry_eintr([&] { return ::pread(file_.get(), text.data(), text.size(), at); });
-    if (count <= 0) return;
-    for (const char c : std::span(text.data(), static_cast<std::size_t>(count))) {
-      if (c >= '0' && c <= '9') {
-        pid = 10 * pid + (c - '0');
-      } else if (pid != 0) {
-        pids.push_back(std::exchange(pid, 0));
-      }
-    }
-    at += count;
-  }
+  append_numbers(file_.get(), pids);
+}
+
+void append_children_of_thread(int pid, int thread, std::vector<int>& pids) {
+  std::array<char, 64> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/children", pid, thread);
+  const base::unique_fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
+  if (file) append_numbers(file.get(), pids);
 }
 
 void find_children_in_proc(std::vector<int>& pids) {

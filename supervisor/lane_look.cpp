@@ -14,16 +14,18 @@ struct slot_words {
   std::uint64_t started;
   std::uint64_t done;
   std::uint64_t untaken;
+  std::uint64_t cpu_ns;
 };
 
 // posted != taken is the host's word that the slot is in use: the worker's bits alone cannot make a call.
 slot_words read_words(const shm::request_words& host, const shm::response_words& worker) noexcept {
   const std::uint64_t started = worker.started.load(std::memory_order_acquire);  // SYNC started: for the stamp
+  const std::uint64_t cpu_ns = worker.cpu_ns.load(std::memory_order_relaxed);    // relaxed: acquired with `started`
   const std::uint64_t done = worker.done.load(std::memory_order_acquire);        // SYNC done
   const std::uint64_t taken = host.taken.load(std::memory_order_acquire);        // SYNC taken
   const std::uint64_t posted = host.posted.load(std::memory_order_acquire);      // SYNC posted: for the header
   // a toggled bit that differs from `posted` has not been toggled for this call
-  return {(posted ^ taken) & (posted ^ done), ~(posted ^ started), done, (posted ^ taken) & ~(posted ^ done)};
+  return {(posted ^ taken) & (posted ^ done), ~(posted ^ started), done, (posted ^ taken) & ~(posted ^ done), cpu_ns};
 }
 
 // False where the slot was reused meanwhile. The words are read between two reads of the call's id: ids never repeat,
@@ -58,6 +60,7 @@ lane_look look_at(const shm::request_view& request, const shm::response_view& re
   lane_look look;
   look.in_flight = words.in_flight;
   look.done = words.done;
+  look.cpu_ns = words.cpu_ns;
   shm::for_each_from(words.untaken, 0, [&](unsigned slot) {
     // relaxed: a slot that is reused meanwhile costs a look
     if (request.headers[slot].limit_ns.load(std::memory_order_relaxed) != 0) look.untaken |= shm::bit(slot);

@@ -82,6 +82,16 @@ bool process_tree::reap_until(std::uint64_t deadline_ns) noexcept {
   }
 }
 
+std::vector<int> process_tree::strays_of(int worker) const {
+  std::vector<int> strays;
+  children_.list(strays);
+  std::erase_if(strays, [&](int pid) {
+    const int session = ::getsid(pid);
+    return is_worker(pid) || (session != worker && is_worker(session));
+  });
+  return strays;
+}
+
 void process_tree::reap() noexcept {
   for (;;) {
     siginfo_t who{};

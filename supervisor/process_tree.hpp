@@ -27,6 +27,9 @@ class process_tree {
   [[nodiscard]] bool sweep();
   /// Reaps strays that have died by themselves; kills nobody.
   void reap() noexcept;
+  /// Strays that a living worker may have left: those in its session, and those in a session of their own, which may be
+  /// another worker's as well.
+  [[nodiscard]] std::vector<int> strays_of(int worker) const;
 
  private:
   [[nodiscard]] bool is_worker(int pid) const noexcept;

@@ -12,8 +12,10 @@
 
 #include "base/clock.hpp"
 #include "base/syscalls.hpp"
+#include "shm/guard_line.hpp"
 #include "supervisor/boot.hpp"
 #include "supervisor/death_notice.hpp"
+#include "supervisor/oom_killer.hpp"
 #include "supervisor/process_tree.hpp"
 #include "supervisor/ward.hpp"
 #include "supervisor/watch.hpp"
@@ -60,7 +62,14 @@ class office {
                 .control = segment_.control(),
                 .host = segment_.host(),
                 .own_pidfd = own_pidfd_.get(),
-                .chance = std::minstd_rand(static_cast<unsigned>(base::now_ns()))} {
+                .chance = std::minstd_rand(static_cast<unsigned>(base::now_ns())),
+                .cores = base::usable_cores(),
+                .oom_kills = oom_kills()} {
+    if (std::any_of(given_.limits.begin(), given_.limits.end(), [](const auto& it) { return it.counts_threads(); })) {
+      guard_line_ = shm::make_guard_line();
+      shared_.guard_line = guard_line_.workers.get();
+      add(guard_line_.supervisors.get(), source::guards);
+    }
     add(given_.bell.get(), source::bell);
     add(given_.host_pidfd.get(), source::host);
     for (unsigned k = 0; k < given_.shape.lanes; ++k) wards_.emplace_back(shared_, segment_.lane(given_.shape, k));
@@ -97,11 +106,23 @@ class office {
       case source::child:
         tree_.reap();
         break;
+      case source::guards:
+        take_guard();
+        break;
+      case source::thread:
+        wards_[what.lane].answer_thread_request();
+        break;
       case source::host:
         watch_.remove(given_.host_pidfd.get());
         close(shm::shutdown_order::now);
         break;
     }
+  }
+
+  void take_guard() {
+    std::optional<shm::received_guard> sent = shm::receive_guard(guard_line_.supervisors.get());
+    if (sent && sent->note.lane < wards_.size())
+      wards_[sent->note.lane].take_guard(sent->note.epoch, std::move(sent->listener));
   }
 
   void obey_host() {
@@ -176,6 +197,7 @@ class office {
   base::unique_fd own_pidfd_;
   watch watch_;
   process_tree tree_;
+  shm::guard_line guard_line_;  // where threads are counted
   surroundings shared_;
   std::deque<ward> wards_;  // they do not move
   shm::shutdown_order obeyed_ = shm::shutdown_order::none;

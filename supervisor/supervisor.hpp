@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/limits.hpp"
 #include "base/unique_fd.hpp"
 #include "shm/segment.hpp"
 #include "supervisor/recycle_policy.hpp"
@@ -24,6 +25,7 @@ struct worker_birth {
   std::uint64_t epoch;
   int stderr_fd;         ///< write end of the pipe that the supervisor drains, or -1: leave fd 2 alone
   int supervisor_pidfd;  ///< to see after PR_SET_PDEATHSIG that the parent still lives
+  int guard_line;        ///< where the worker sends the listener by which its threads are counted, or -1: they are not
 };
 
 struct orders {
@@ -37,6 +39,7 @@ struct orders {
   std::string name = "selvage";  ///< of the pool: the process is NAME-super, cut where the kernel's 15 characters end
   std::chrono::nanoseconds retire_patience{std::chrono::seconds(5)};  ///< at shutdown: then a retiring worker is killed
   bool capture_stderr = true;
+  std::vector<base::limits> limits{};  ///< of each lane's workers; may be empty: none
   std::vector<int> keep{};  ///< descriptors that the workers inherit besides the segment's; all others are closed
   std::vector<int> worker_events{};  ///< by lane: the eventfd of a worker that sleeps in its event loop; may be empty
   std::function<void(const worker_birth&)> enter_worker;

@@ -47,10 +47,13 @@ shm::verdict make_verdict(std::uint64_t epoch, int pid, const sentence& meant, c
   said.pid = pid;
   said.signal = WIFSIGNALED(how.wait_status) ? WTERMSIG(how.wait_status) : 0;
   said.exit_status = WIFEXITED(how.wait_status) ? WEXITSTATUS(how.wait_status) : 0;
-  if (reason == shm::verdict_reason::timed_out || reason == shm::verdict_reason::aborted) {
+  if (reason == shm::verdict_reason::timed_out || reason == shm::verdict_reason::aborted ||
+      reason == shm::verdict_reason::cpu_limit) {
     said.slot = meant.slot;
     said.call_id = meant.call_id;
+    said.cpu_used_ns = meant.cpu_used_ns;
   }
+  said.oom_killer = reason == shm::verdict_reason::signalled && said.signal == SIGKILL && how.oom_killer ? 1 : 0;
   if (reason == shm::verdict_reason::recycled) said.recycle = static_cast<std::uint32_t>(meant.recycle);
   said.user_us = to_us(how.used.ru_utime);
   said.system_us = to_us(how.used.ru_stime);

@@ -17,6 +17,7 @@ struct sentence {
   shm::verdict_reason reason = shm::verdict_reason::none;  ///< none: it did neither
   unsigned slot = 0;
   std::uint64_t call_id = 0;
+  std::uint64_t cpu_used_ns = 0;  ///< for cpu_limit
   shm::recycle_reason recycle = shm::recycle_reason::none;
   bool killed = false;  ///< SIGKILL was sent; otherwise it was told to end between two calls
 };
@@ -25,6 +26,7 @@ struct sentence {
 struct ending {
   int wait_status = 0;  ///< of wait4(2)
   bool in_a_call = false;
+  bool oom_killer = false;  ///< the machine's OOM killer was at work
   rusage used{};
 };
 

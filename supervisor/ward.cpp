@@ -12,6 +12,7 @@
 #include "shm/doorbell.hpp"
 #include "supervisor/hold.hpp"
 #include "supervisor/lane_look.hpp"
+#include "supervisor/thread_census.hpp"
 
 namespace selvage::supervisor {
 namespace {
@@ -25,7 +26,10 @@ constexpr std::uint64_t shortest_sample_ns = 1'000'000;
 }  // namespace
 
 ward::ward(surroundings& shared, const lane_place& place)
-    : shared_(shared), place_(place), ledger_(shared.given.restart) {}
+    : shared_(shared),
+      place_(place),
+      limits_(place.lane < shared.given.limits.size() ? shared.given.limits[place.lane] : base::limits{}),
+      ledger_(shared.given.restart) {}
 
 void ward::handle(event what) {
   const step follows = advance(state_, what);
@@ -201,6 +205,30 @@ void ward::nudge() noexcept {
   shm::nudge(place_.request.words->doorbell);
 }
 
+// ---- its threads ---------------------------------------------------------------------------------------------------
+
+void ward::take_guard(std::uint64_t epoch, base::unique_fd listener) noexcept {
+  if (epoch != epoch_ || !has_worker(state_)) return;  // it is dead, and another has its place
+  drop_guard();
+  if (shared_.watcher.add(listener.get(), source::thread, place_.lane) != 0) return;  // its first clone is ENOSYS
+  guard_ = std::move(listener);
+}
+
+void ward::answer_thread_request() {
+  if (!guard_) return;
+  thread_request request{};
+  const listener_state found = take_thread_request(guard_.get(), request);
+  if (found == listener_state::closed) drop_guard();
+  if (found != listener_state::asked) return;
+  const bool granted = may_have_one_more(pid_, limits_, shared_.tree);
+  if (!granted) {
+    shm::word32& count = place_.page.words.threads_refused;
+    // Before the task is told, which will tell the host. relaxed: behind it are system calls of both
+    count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  answer(request, granted);
+}
+
 // ---- calls ---------------------------------------------------------------------------------------------------------
 
 std::uint64_t ward::watch_calls() {
@@ -210,7 +238,11 @@ std::uint64_t ward::watch_calls() {
   const auto judge_now = [&] {
     const lane_look look = look_at(place_.request, place_.response);
     untaken = look.untaken;
-    return deadlines_.judge(look, base::now_ns());  // the clock after the look: no honest stamp lies ahead of it
+    // The clocks after the look: no honest stamp lies ahead of them.
+    const bool is_timed = limits_.cpu_ns != 0 && look.in_flight != 0;
+    const processor_time cpu{
+        .limit_ns = limits_.cpu_ns, .cores = shared_.cores, .used_ns = is_timed ? base::processor_time_ns(pid_) : 0};
+    return deadlines_.judge(look, base::now_ns(), cpu);
   };
   outlook seen = judge_now();
   if (!seen.late) return std::min(seen.next_look_ns, watch_untaken(untaken));
@@ -222,7 +254,10 @@ std::uint64_t ward::watch_calls() {
     let_go(pidfd_.get());
     return std::min(seen.next_look_ns, watch_untaken(untaken));
   }
-  sentence_ = {.reason = seen.late->reason, .slot = seen.late->slot, .call_id = seen.late->call_id};
+  sentence_ = {.reason = seen.late->reason,
+               .slot = seen.late->slot,
+               .call_id = seen.late->call_id,
+               .cpu_used_ns = seen.late->cpu_used_ns};
   handle(event::overdue);
   return base::never_ns;
 }

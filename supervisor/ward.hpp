@@ -30,7 +30,10 @@ struct surroundings {
   const shm::host_control& host;
   int own_pidfd;
   std::minstd_rand chance;
-  bool strays_left = false;  ///< something survived a sweep
+  unsigned cores = 1;           ///< on which threads of one worker can run at once
+  std::uint64_t oom_kills = 0;  ///< of the machine, as seen last
+  int guard_line = -1;          ///< where newborn workers send the listeners of their threads; -1: none do
+  bool strays_left = false;     ///< something survived a sweep
   bool closing = false;
   std::uint64_t close_deadline_ns = ~std::uint64_t{0};  ///< then workers that retire are killed
 };
@@ -55,6 +58,9 @@ class ward {
   // -- reports
   void worker_died();
   void drain_errors() noexcept { errors_.drain(flood_share_bytes); }
+  /// The worker of that epoch is to ask there before it starts a thread.
+  void take_guard(std::uint64_t epoch, base::unique_fd listener) noexcept;
+  void answer_thread_request();
 
   // -- looking after it
   /// Everything that is due by the clock but calls. Returns when to come back. `others_retire`: another lane is just
@@ -83,6 +89,7 @@ class ward {
   // -- death (ward_death.cpp)
   void held_back();
   void bury();
+  void drop_guard() noexcept;
   void conclude(const shm::verdict& said, bool failed_to_start);
   void ring_host() noexcept;
   [[nodiscard]] start_record how_far_it_came() const noexcept;
@@ -102,6 +109,7 @@ class ward {
 
   surroundings& shared_;
   lane_place place_;
+  base::limits limits_;
   life state_ = life::vacant;
   std::uint64_t epoch_ = 0;
   int pid_ = 0;
@@ -123,6 +131,7 @@ class ward {
   lane_deadlines deadlines_;
   restart_ledger ledger_;
   stderr_tail errors_;
+  base::unique_fd guard_;  // of its threads
 };
 
 }  // namespace selvage::supervisor

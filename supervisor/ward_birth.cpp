@@ -73,7 +73,8 @@ void ward::become_worker() noexcept {
     shared_.given.enter_worker({.lane = place_.lane,
                                 .epoch = epoch_,
                                 .stderr_fd = errors_.write_end(),
-                                .supervisor_pidfd = shared_.own_pidfd});
+                                .supervisor_pidfd = shared_.own_pidfd,
+                                .guard_line = limits_.counts_threads() ? shared_.guard_line : -1});
   } catch (...) {
   }
   ::_exit(127);

@@ -6,6 +6,7 @@
 #include "base/clock.hpp"
 #include "base/syscalls.hpp"
 #include "shm/doorbell.hpp"
+#include "supervisor/oom_killer.hpp"
 #include "supervisor/ward.hpp"
 
 namespace selvage::supervisor {
@@ -29,10 +30,20 @@ void ward::worker_died() {
   reap_due_ns_ = base::never_ns;
   shared_.watcher.remove(pidfd_.get());
   pidfd_.reset();
+  drop_guard();
   shared_.tree.remove_worker(pid_);
   ending_.in_a_call = runs_a_call();
+  if (WIFSIGNALED(ending_.wait_status) && WTERMSIG(ending_.wait_status) == SIGKILL && !sentence_.killed)
+    ending_.oom_killer = oom_killer_was_at_work(shared_.oom_kills);
   died_ns_ = base::now_ns();
   handle(event::died);
+}
+
+// What is left of its tree can start nothing any more: a clone that nobody answers is ENOSYS.
+void ward::drop_guard() noexcept {
+  if (!guard_) return;
+  shared_.watcher.remove(guard_.get());
+  guard_.reset();
 }
 
 // It is dead and a tracer keeps it from being reaped: a descendant of its own, which is killed, or somebody's debugger,

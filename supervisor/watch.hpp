@@ -19,6 +19,8 @@ enum class source : std::uint32_t {
   bell = 2,    ///< the host has changed a control word, or posted a call that is due before the next look
   host = 3,    ///< the host's pidfd: it is gone
   child = 4,   ///< SIGCHLD: some child has died, maybe no worker
+  guards = 5,  ///< a newborn worker has sent the listener of its threads
+  thread = 6,  ///< a worker wants to start a thread or a process, or nobody is left who could
 };
 
 struct report {

@@ -16,6 +16,7 @@ using bpf::compare;
 constexpr std::uint32_t madv_hwpoison = 100, madv_soft_offline = 101;
 
 constexpr std::uint32_t sys_futex_requeue = 456;  // newer than the headers of Debian 12; the same on both architectures
+constexpr std::uint32_t sys_memfd_secret = 447;   // the same on both architectures
 [[maybe_unused]] constexpr std::uint32_t x32_bit = 0x40000000;  // x86-64 only
 
 // Linux ignores the top byte of some address arguments (arm64 top-byte-ignore, x86 linear address masking), and no user
@@ -26,7 +27,7 @@ constexpr std::uint32_t low(std::uint64_t value) { return static_cast<std::uint3
 constexpr std::uint32_t high(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32U); }
 
 struct outcomes {
-  bpf::assembler::target allow, refuse, absent, kill;
+  bpf::assembler::target allow, refuse, absent, no_memory, kill;
 };
 
 void check_architecture(bpf::assembler& code, const outcomes& out) {
@@ -100,6 +101,17 @@ void check_madvise(bpf::assembler& code, const outcomes& out) {
       .finish(SECCOMP_RET_ALLOW);
 }
 
+// Bit 0 of the flags is set for shared mappings of either kind (MAP_SHARED, MAP_SHARED_VALIDATE), and for no other.
+void check_mmap(bpf::assembler& code, const outcomes& out) {
+  constexpr unsigned flags = 3;
+  const auto anonymous = code.label();
+  code.fetch(bpf::argument_low(flags))
+      .jump_if(compare::any_bit_of, MAP_GROWSDOWN, out.no_memory)
+      .jump_if(compare::any_bit_of, MAP_ANONYMOUS, anonymous)
+      .finish(SECCOMP_RET_ALLOW);
+  code.place(anonymous).jump_if(compare::any_bit_of, MAP_SHARED, out.no_memory).finish(SECCOMP_RET_ALLOW);
+}
+
 void check_mremap(bpf::assembler& code, const address_range& lane, const outcomes& out) {
   constexpr unsigned old_address = 0, old_size = 1, new_size = 2, flags = 3, new_address = 4;
   const auto fixed = code.label();
@@ -112,10 +124,10 @@ void check_mremap(bpf::assembler& code, const address_range& lane, const outcome
 
 }  // namespace
 
-std::vector<sock_filter> baseline_filter(const address_range& lane) {
+std::vector<sock_filter> baseline_filter(const address_range& lane, bool memory_is_limited) {
   bpf::assembler code;
-  const outcomes out = {code.label(), code.label(), code.label(), code.label()};
-  const auto futex = code.label(), madvise = code.label(), mremap = code.label();
+  const outcomes out = {code.label(), code.label(), code.label(), code.label(), code.label()};
+  const auto futex = code.label(), madvise = code.label(), mremap = code.label(), mmap = code.label();
 
   check_architecture(code, out);
   code.jump_if(compare::equal, SYS_futex, futex)
@@ -125,6 +137,12 @@ std::vector<sock_filter> baseline_filter(const address_range& lane) {
       .jump_if(compare::equal, SYS_remap_file_pages, out.refuse)
       .jump_if(compare::equal, SYS_process_madvise, out.refuse)
       .jump_if(compare::equal, sys_futex_requeue, out.refuse);
+  if (memory_is_limited) {
+    code.jump_if(compare::equal, SYS_mmap, mmap)
+        .jump_if(compare::equal, SYS_memfd_create, out.no_memory)
+        .jump_if(compare::equal, sys_memfd_secret, out.no_memory)
+        .jump_if(compare::equal, SYS_shmget, out.no_memory);
+  }
   code.place(out.allow).finish(SECCOMP_RET_ALLOW);
 
   code.place(futex);
@@ -133,8 +151,13 @@ std::vector<sock_filter> baseline_filter(const address_range& lane) {
   check_madvise(code, out);
   code.place(mremap);
   check_mremap(code, lane, out);
+  if (memory_is_limited) {
+    code.place(mmap);
+    check_mmap(code, out);
+  }
 
   code.place(out.refuse).finish(SECCOMP_RET_ERRNO | EPERM);
+  code.place(out.no_memory).finish(SECCOMP_RET_ERRNO | ENOMEM);
   code.place(out.absent).finish(SECCOMP_RET_ERRNO | ENOSYS);
   code.place(out.kill).finish(SECCOMP_RET_KILL_PROCESS);
   return code.assemble();

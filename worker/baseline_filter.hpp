@@ -10,6 +10,10 @@
 //   FUTEX_REQUEUE and its kin, futex_requeue    moves the host's collector to another futex, where nobody wakes it
 //   refused with ENOSYS
 //   io_uring_setup                              runs MADV_REMOVE (IORING_OP_MADVISE) where no filter looks
+//   refused with ENOMEM, where the worker's memory is limited
+//   memfd_create, memfd_secret, shmget          is memory that the limit does not count
+//   mmap of shared anonymous memory, and of a   the same
+//   mapping that grows downwards
 //   killed
 //   another architecture's calls, x32           have numbers of their own
 //
@@ -32,6 +36,6 @@ struct address_range {
 
 /// Cost: a call whose arguments are not looked at is decided once, at installation (the kernel keeps a bitmap of
 /// those); futex costs about ten instructions.
-[[nodiscard]] std::vector<sock_filter> baseline_filter(const address_range& lane);
+[[nodiscard]] std::vector<sock_filter> baseline_filter(const address_range& lane, bool memory_is_limited = false);
 
 }  // namespace selvage::worker

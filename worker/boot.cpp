@@ -14,10 +14,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <iostream>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -26,6 +24,8 @@
 #include "worker/crash_recorder.hpp"
 #include "worker/exit_hooks.hpp"
 #include "worker/idle.hpp"
+#include "worker/limit_setter.hpp"
+#include "worker/thread_guard.hpp"
 
 namespace selvage::worker {
 namespace {
@@ -70,27 +70,11 @@ void wire_standard_streams(int stderr_fd, const std::vector<int>& inherit, bool 
 
 void close_other_descriptors(const seat& place, const std::vector<int>& inherit) {
   std::vector<int> kept = inherit;
-  for (const int fd : {place.read_write_fd, place.read_only_fd, place.event_fd, place.supervisor_pidfd})
+  for (const int fd :
+       {place.read_write_fd, place.read_only_fd, place.event_fd, place.supervisor_pidfd, place.guard_line})
     kept.push_back(fd);
   std::sort(kept.begin(), kept.end());
   base::close_all_except(kept.data(), kept.size());
-}
-
-// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Read without a stream, whose first use would
-// cost
-// every worker its pages. Source: getrlimit(2), proc_pid_status(5)
-std::uint64_t data_bytes() {
-  const base::unique_fd status(
-      base::check(::open("/proc/self/status", O_RDONLY | O_CLOEXEC), "open /proc/self/status"));
-  char text[4096];
-  const auto length = base::check(::read(status.get(), text, sizeof text), "read of /proc/self/status");
-  const std::string_view lines(text, static_cast<std::size_t>(length));
-  const std::size_t at = lines.find("\nVmData:");
-  std::uint64_t kilobytes = 0;
-  if (at == lines.npos) base::throw_errno(ENODATA, "VmData in /proc/self/status");
-  const std::size_t digits = lines.find_first_of("0123456789", at);
-  std::from_chars(text + std::min(digits, lines.size()), text + lines.size(), kilobytes);
-  return kilobytes * 1024;
 }
 
 // The strings live as long as the settings, which live as long as the process.
@@ -101,14 +85,9 @@ void replace_environment(const std::vector<std::string>& assignments) {
   }
 }
 
-void set_limits(std::uint64_t memory_bytes) {
-  const rlimit no_core = {0, 0};
-  base::check(::setrlimit(RLIMIT_CORE, &no_core), "setrlimit(RLIMIT_CORE)");
-  if (memory_bytes == 0) return;
-  rlimit data = {};
-  base::check(::getrlimit(RLIMIT_DATA, &data), "getrlimit(RLIMIT_DATA)");
-  data.rlim_cur = data.rlim_max = std::min<rlim_t>(data.rlim_max, base::saturating_add(data_bytes(), memory_bytes));
-  base::check(::setrlimit(RLIMIT_DATA, &data), "setrlimit(RLIMIT_DATA)");
+void forbid_core_dumps() {
+  const rlimit none = {0, 0};
+  base::check(::setrlimit(RLIMIT_CORE, &none), "setrlimit(RLIMIT_CORE)");
 }
 
 void die_with_the_supervisor(int supervisor_pidfd) {
@@ -116,6 +95,15 @@ void die_with_the_supervisor(int supervisor_pidfd) {
   pollfd supervisor = {.fd = supervisor_pidfd, .events = POLLIN, .revents = 0};
   const int ended = base::check(base::retry_eintr([&] { return ::poll(&supervisor, 1, 0); }), "poll of the supervisor");
   if (ended != 0) ::_exit(exit_orphaned);  // it died before the signal was asked for
+}
+
+// Somebody may be asked already by a filter that the program is under.
+void count_threads(const seat& place, bool if_possible) {
+  try {
+    install_thread_guard(place);
+  } catch (const std::system_error& problem) {
+    if (!if_possible || problem.code() != std::errc::device_or_resource_busy) throw;
+  }
 }
 
 void take_name(const std::string& pool, unsigned lane) {
@@ -160,9 +148,10 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   //  4. No descriptor but those that are needed and those that were granted.
   close_other_descriptors(place, given.inherit);
   base::unique_fd read_write(place.read_write_fd), read_only(place.read_only_fd), supervisor(place.supervisor_pidfd);
-  //  5. No environment but what is granted; no core dumps; a bound on private memory.
+  base::unique_fd guard_line(place.guard_line);
+  //  5. No environment but what is granted; no core dumps.
   if (given.environment) replace_environment(*given.environment);
-  set_limits(given.memory_bytes);
+  forbid_core_dumps();
   //  6. Never without a supervisor.
   die_with_the_supervisor(supervisor.get());
   supervisor.reset();
@@ -178,13 +167,18 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   // 10. Its end is written down, and is its own.
   install_exit_hooks();
   crash_recorder::install();
-  // 11. What no worker may do.
-  bpf::install(baseline_filter(window.addresses));
+  // 11. What no worker may do; and whom to ask before another thread is started.
+  bpf::install(baseline_filter(window.addresses, given.limits.memory_bytes != 0));
+  if (guard_line) count_threads(place, given.limits.threads_if_possible);
+  guard_line.reset();
   // 12. What this one may not do.
+  const limit_setter limits(given.limits);
   if (given.seal.strict()) sandbox::seal(given.seal);
-  // 13. The user's initializer.
+  // 13. What it may use. Behind the seal, which opens files.
+  limits.set();
+  // 14. The user's initializer.
   if (given.initializer) given.initializer();
-  // 14. The host hands over the lane.
+  // 15. The host hands over the lane.
   booted self = {window, shm::worker_lane(window.request, window.response)};
   if (!wait_until_open(self, place.epoch)) return std::nullopt;
   self.lane.open(place.epoch);

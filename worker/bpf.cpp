@@ -67,10 +67,21 @@ std::vector<sock_filter> assembler::assemble() const {
   return program;
 }
 
-void install(const std::vector<sock_filter>& program) {
+namespace {
+
+long set_filter(const std::vector<sock_filter>& program, unsigned flags) {
   const sock_fprog described = {.len = static_cast<unsigned short>(program.size()),
                                 .filter = const_cast<sock_filter*>(program.data())};
-  base::check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &described), "seccomp(SECCOMP_SET_MODE_FILTER)");
+  return base::check(::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &described),
+                     "seccomp(SECCOMP_SET_MODE_FILTER)");
+}
+
+}  // namespace
+
+void install(const std::vector<sock_filter>& program) { (void)set_filter(program, 0); }
+
+base::unique_fd install_with_listener(const std::vector<sock_filter>& program) {
+  return base::unique_fd(static_cast<int>(set_filter(program, SECCOMP_FILTER_FLAG_NEW_LISTENER)));
 }
 
 }  // namespace selvage::worker::bpf

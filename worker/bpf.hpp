@@ -20,6 +20,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/unique_fd.hpp"
+
 namespace selvage::worker::bpf {
 
 #if defined(__x86_64__)
@@ -95,5 +97,9 @@ class assembler {
 /// Installs a program for the calling process, for good. Requires: no_new_privs is set.
 /// Errors: std::system_error where the kernel takes no filters.
 void install(const std::vector<sock_filter>& program);
+
+/// The same, for a program that returns SECCOMP_RET_USER_NOTIF. Returns: where the calls are reported. EBUSY where
+/// another filter of this process has a listener already.
+[[nodiscard]] base::unique_fd install_with_listener(const std::vector<sock_filter>& program);
 
 }  // namespace selvage::worker::bpf

@@ -64,6 +64,7 @@ class loop {
   bool unannounced_ = false;    // the host was not woken after the last `done`
   int event_fd_;
   bool memory_is_limited_;
+  bool processor_is_limited_;
   bool crowded_ = false;  // the last call was one of many: its like follow at once
   idler idler_;
   result_writer results_;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <selvage/detail/task_entry.hpp>
+#include "base/limits.hpp"
 #include "shm/segment.hpp"
 #include "worker/idle.hpp"
 #include "worker/sandbox/sandbox.hpp"
@@ -30,6 +31,7 @@ struct seat {
   int event_fd = -1;          ///< the host writes here while `parked` says `event`
   int stderr_fd = -1;         ///< becomes fd 2; -1 leaves it
   int supervisor_pidfd = -1;  ///< to see that the parent still lives once its death signal is asked for
+  int guard_line = -1;        ///< to the supervisor, where threads are counted
 };
 
 /// How a worker's process ends by itself outside of its calls; 0 after it has retired.
@@ -40,7 +42,7 @@ struct settings {
   std::string name = "selvage";              ///< of the pool: the process is NAME-w3
   std::uint64_t response_initial_bytes = 0;  ///< of the response arena, reserved at the first use
   std::uint64_t payload_cap_bytes = 0;       ///< a larger result is payload_too_large
-  std::uint64_t memory_bytes = 0;            ///< RLIMIT_DATA above what the worker had at boot, 0 for none
+  base::limits limits{};                     ///< what it may use
   idle_options idle;                         ///< how it waits
   sandbox::plan seal{};                      ///< what it may do
   bool console = true;                       ///< standard output is left as it is; otherwise it leads nowhere

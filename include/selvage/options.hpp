@@ -117,8 +117,16 @@ struct pool_options {
   spin_options spin{};
   std::chrono::nanoseconds timeout{0};  ///< of each call, from the start of its run; then its worker is killed; 0: none
   std::chrono::nanoseconds grace{
-      0};           ///< at the timeout the abort signal is raised, and the worker killed this much later
-  bytes memory{0};  ///< a worker's data segment beyond what it had when it started (RLIMIT_DATA); 0: none
+      0};  ///< at the timeout the abort signal is raised, and the worker killed this much later
+  // What a worker may use; 0: as much as the program itself. A call that runs into one of these fails with an error of
+  // its own, which has the number in it. How each is enforced, and how many threads there may be: docs/limits.md.
+  bytes memory{0};                  ///< private memory beyond what it had when it was ready: errc::out_of_memory
+  std::chrono::nanoseconds cpu{0};  ///< processor time of one call, in all threads; then it is killed: errc::cpu_limit
+  unsigned files = 0;               ///< descriptors that its tasks may have open at once: errc::file_limit
+  bytes file_size{0};               ///< up to where a task may write in a file: errc::file_limit
+  /// Of the thread that runs tasks: errc::crashed, at an address beyond it. With start::fork the pool must be built by
+  /// the program's first thread.
+  bytes stack{0};
   /// What tasks may do; the default is unsafe() with start::fork, strict() with start::spawn. A forked worker holds the
   /// program's memory whatever it is permitted.
   selvage::permissions permissions{};

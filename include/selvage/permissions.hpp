@@ -15,6 +15,7 @@
 // Thread-safety: as a value. What each grant means to the kernel, and what is not enforced: docs/permissions.md.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -71,6 +72,14 @@ class permissions {
     more.grants_.jit = wanted;
     return more;
   }
+  /// Threads and processes that a worker may have at once, beside the thread that runs its tasks. One more is EAGAIN,
+  /// and the error of a task that then throws is errc::thread_limit. strict() without this grants 1,000 threads;
+  /// unsafe() as many as the program may have. Cost: some 10 us for each thread that is started.
+  [[nodiscard]] permissions threads(unsigned most) const {
+    permissions more = *this;
+    more.grants_.threads = most;
+    return more;
+  }
   /// What this kernel cannot enforce is left out instead of being an error.
   [[nodiscard]] permissions best_effort(bool wanted) const {
     permissions more = *this;
@@ -86,6 +95,7 @@ class permissions {
     bool console = false;
     bool jit = false;
     bool best_effort = false;
+    std::optional<unsigned> threads{};
   };
   [[nodiscard]] const grants& granted() const noexcept { return grants_; }
   [[nodiscard]] bool is_strict() const noexcept { return grants_.from == foundation::strict; }

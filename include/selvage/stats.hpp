@@ -45,6 +45,7 @@ struct restart_stats {
   std::uint64_t exited = 0;
   std::uint64_t timed_out = 0;
   std::uint64_t aborted = 0;
+  std::uint64_t cpu_limit = 0;
   std::uint64_t recycled_calls = 0;
   std::uint64_t recycled_resident = 0;
   std::uint64_t recycled_age = 0;

@@ -138,7 +138,7 @@ class lane_rig {
                  .supervisor_pidfd = self.get()},
                 {.response_initial_bytes = options_.response_initial,
                  .payload_cap_bytes = options_.payload_cap,
-                 .memory_bytes = options_.memory_bytes,
+                 .limits = {.memory_bytes = options_.memory_bytes},
                  .idle = {.spin = options_.spin},
                  .inherit = options_.inherit,
                  .initializer = options_.initializer,

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <map>
+#include <set>
 #include <string>
 
 #include "base/clock.hpp"
@@ -24,6 +26,29 @@ namespace selvage::tests {
     }
   }
   return true;
+}
+
+/// Processes below it, zombies included, that are there now.
+[[nodiscard]] inline std::set<int> descendants_of(int ancestor) {
+  std::map<int, int> parents;
+  std::error_code gone;
+  for (const auto& process : std::filesystem::directory_iterator("/proc", gone)) {
+    std::ifstream file(process.path() / "status");
+    int pid = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (line.starts_with("Pid:")) pid = std::stoi(line.substr(4));
+      if (line.starts_with("PPid:")) parents[pid] = std::stoi(line.substr(5));
+    }
+  }
+  std::set<int> found;
+  for (const auto& [pid, parent] : parents) {
+    for (int above = parent; above > 0; above = parents.contains(above) ? parents[above] : 0) {
+      if (above != ancestor) continue;
+      found.insert(pid);
+      break;
+    }
+  }
+  return found;
 }
 
 /// How often threads gave the processor up, and how often it was taken from them.

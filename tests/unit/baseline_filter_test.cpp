@@ -77,6 +77,33 @@ TEST(baseline_filter, refuses_every_form_of_requeueing) {
   }
 }
 
+TEST(baseline_filter, refuses_memory_that_a_limit_does_not_count_where_there_is_one) {
+  const auto limited = baseline_filter(lane, true);
+  const auto decide_limited = [&](long number, std::uint64_t flags) {
+    seccomp_data call = {.nr = static_cast<int>(number),
+                         .arch = bpf::native_architecture,
+                         .instruction_pointer = 0,
+                         .args = {0, 4096, PROT_READ | PROT_WRITE, flags, ~0ULL, 0}};
+    return interpret(limited, call);
+  };
+  constexpr std::uint32_t no_memory = SECCOMP_RET_ERRNO | ENOMEM;
+  constexpr std::uint64_t high = 1ULL << 40U;
+  constexpr long memfd_secret = 447;
+  for (const long number : {long{SYS_memfd_create}, memfd_secret, long{SYS_shmget}}) {
+    EXPECT_EQ(decide_limited(number, 0), no_memory);
+    EXPECT_EQ(decide(number, {}), SECCOMP_RET_ALLOW);
+  }
+  for (const std::uint64_t flags : {MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED_VALIDATE | MAP_ANONYMOUS,
+                                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, MAP_PRIVATE | MAP_GROWSDOWN}) {
+    EXPECT_EQ(decide_limited(SYS_mmap, flags), no_memory) << flags;
+    EXPECT_EQ(decide_limited(SYS_mmap, flags | high), no_memory) << flags;
+  }
+  for (const std::uint64_t flags : {MAP_PRIVATE | MAP_ANONYMOUS, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, MAP_SHARED,
+                                    MAP_PRIVATE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED}) {
+    EXPECT_EQ(decide_limited(SYS_mmap, flags), SECCOMP_RET_ALLOW) << flags;
+  }
+}
+
 TEST(baseline_filter, kills_calls_of_other_architectures) {
   seccomp_data call = {.nr = SYS_read, .arch = AUDIT_ARCH_I386, .instruction_pointer = 0, .args = {}};
   EXPECT_EQ(interpret(baseline_filter(lane), call), SECCOMP_RET_KILL_PROCESS);

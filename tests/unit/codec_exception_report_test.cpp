@@ -22,7 +22,7 @@ std::vector<std::byte> encode_in(const exception_report& report, std::size_t siz
 }
 
 TEST(exception_report, type_message_and_causes_survive) {
-  const exception_report report{"std::runtime_error", std::string("what\0\xff", 6), {"a: b", "", "c: d"}};
+  const exception_report report{"std::runtime_error", std::string("what\0\xff", 6), {"a: b", "", "c: d"}, 24};
   const auto read = schema::decode(encode_in(report, schema::bound(report)));
   ASSERT_TRUE(read) << read.error();
   EXPECT_EQ(*read, report);

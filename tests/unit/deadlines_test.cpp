@@ -36,6 +36,10 @@ struct lane {
     look.done ^= shm::bit(slot);
   }
   outlook at(std::uint64_t now) { return deadlines.judge(look, now); }
+  outlook at(std::uint64_t now, std::uint64_t cpu_used) {
+    return deadlines.judge(look, now, {.limit_ns = cpu_limit, .cores = 4, .used_ns = cpu_used});
+  }
+  static constexpr std::uint64_t cpu_limit = 1'000'000'000;
 };
 
 TEST(deadlines, an_idle_lane_needs_no_look) {
@@ -271,6 +275,80 @@ TEST(deadlines, whatever_the_words_say_the_next_look_lies_ahead_and_a_late_call_
       EXPECT_LE(seen.late->due_ns, now);
     }
   }
+}
+
+// ---- processor time -------------------------------------------------------------------------------------------------
+
+constexpr std::uint64_t ms = 1'000'000;
+
+TEST(processor_time, is_looked_at_when_every_core_could_have_used_it_up) {
+  lane one;
+  one.post(0, 1, 10, base::never_ns);
+  EXPECT_EQ(one.at(20, 0).next_look_ns, 10 + 250 * ms) << "it has not started";
+  one.start(0, 30);
+  EXPECT_EQ(one.at(40, 0).next_look_ns, 40 + 250 * ms);
+  EXPECT_EQ(one.at(300 * ms, 600 * ms).next_look_ns, 400 * ms) << "400 ms are left, on four cores";
+  EXPECT_EQ(one.at(400 * ms, 999'999'999).next_look_ns, 401 * ms) << "not oftener than every millisecond";
+  const outlook over = one.at(401 * ms, 1'000 * ms);
+  ASSERT_TRUE(over.late);
+  EXPECT_EQ(over.late->reason, verdict_reason::cpu_limit);
+  EXPECT_EQ(over.late->cpu_used_ns, 1'000 * ms);
+}
+
+TEST(processor_time, counts_from_what_the_worker_had_used_when_the_call_was_started) {
+  lane one;
+  one.post(0, 1, 10, base::never_ns);
+  one.start(0, 30);
+  one.look.cpu_ns = 5'000 * ms;
+  EXPECT_FALSE(one.at(5'000 * ms, 5'999 * ms).late);
+  EXPECT_TRUE(one.at(5'001 * ms, 6'000 * ms).late);
+}
+
+TEST(processor_time, of_a_worker_that_says_it_has_only_just_begun_counts_from_the_first_look) {
+  lane liar;
+  liar.post(0, 1, 10, base::never_ns);
+  liar.start(0, 30);
+  liar.look.cpu_ns = base::never_ns;
+  EXPECT_FALSE(liar.at(250 * ms, 900 * ms).late);
+  liar.look.cpu_ns = base::never_ns - 1;
+  EXPECT_FALSE(liar.at(500 * ms, 1'899 * ms).late);
+  EXPECT_TRUE(liar.at(501 * ms, 1'900 * ms).late);
+}
+
+TEST(processor_time, of_a_worker_that_never_says_it_has_started_counts_from_the_charge) {
+  lane liar;
+  liar.post(0, 1, 0, base::never_ns);
+  EXPECT_EQ(liar.at(100 * ms, 100 * ms).next_look_ns, 250 * ms);
+  EXPECT_FALSE(liar.at(250 * ms, 300 * ms).late) << "charged";
+  EXPECT_FALSE(liar.at(400 * ms, 1'299 * ms).late);
+  EXPECT_TRUE(liar.at(401 * ms, 1'300 * ms).late);
+  // Nor does it gain by starting then.
+  liar.start(0, 401 * ms);
+  liar.look.cpu_ns = 1'300 * ms;
+  EXPECT_TRUE(liar.at(402 * ms, 1'300 * ms).late);
+}
+
+TEST(processor_time, is_not_charged_to_a_call_that_waits_behind_another) {
+  lane two;
+  two.post(0, 1, 0, base::never_ns);
+  two.post(1, 2, 0, base::never_ns);
+  two.start(0, 0);
+  EXPECT_FALSE(two.at(300 * ms, 900 * ms).late);
+  two.finish(0);
+  two.start(1, 300 * ms);
+  two.look.cpu_ns = 950 * ms;
+  EXPECT_FALSE(two.at(600 * ms, 1'900 * ms).late);
+  EXPECT_TRUE(two.at(601 * ms, 1'950 * ms).late);
+}
+
+TEST(processor_time, and_time_on_the_clock_end_a_call_whichever_is_over_first) {
+  lane one;
+  one.post(0, 1, 1 * ms, 500 * ms);
+  one.start(0, 1 * ms);
+  EXPECT_EQ(one.at(499 * ms, 10 * ms).next_look_ns, 501 * ms);
+  const outlook over = one.at(501 * ms, 20 * ms);
+  ASSERT_TRUE(over.late);
+  EXPECT_EQ(over.late->reason, verdict_reason::timed_out);
 }
 
 }  // namespace

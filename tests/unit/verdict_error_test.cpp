@@ -231,5 +231,43 @@ TEST(verdict_error, a_supervisor_killed_half_way_through_a_record_keeps_nobody_w
   EXPECT_EQ(last_start_failure(*lane).exit_status, 7);
 }
 
+// ---- limits ---------------------------------------------------------------------------------------------------------
+
+TEST(verdict_error, processor_time_that_ran_out_is_the_limit_of_the_call_that_used_it) {
+  shm::verdict verdict = verdict_of(verdict_reason::cpu_limit, SIGKILL);
+  verdict.call_id = call;
+  verdict.cpu_used_ns = 2'050'000'000;
+  failure what;
+  EXPECT_TRUE(describe_death(what, verdict, {}, {.id = call, .limits = {.cpu_ns = 2'000'000'000}}));
+  EXPECT_EQ(what.code, errc::cpu_limit);
+  EXPECT_THAT(what.message, HasSubstr("2050 ms"));
+  EXPECT_THAT(what.message, HasSubstr("2000 ms (pool_options::cpu)"));
+  failure beside;
+  EXPECT_TRUE(describe_death(beside, verdict, {}, {.id = call + 1}));
+  EXPECT_EQ(beside.code, errc::crashed);
+  EXPECT_THAT(beside.message, HasSubstr("call " + std::to_string(call)));
+}
+
+TEST(verdict_error, the_kernels_signals_for_limits_are_limits) {
+  failure size;
+  EXPECT_TRUE(describe_death(size, verdict_of(verdict_reason::signalled, SIGXFSZ), {},
+                             {.id = call, .limits = {.file_bytes = 4096}}));
+  EXPECT_EQ(size.code, errc::file_limit);
+  EXPECT_THAT(size.message, HasSubstr("4096 bytes (pool_options::file_size)"));
+  const auto [program, agreed] = describe(verdict_of(verdict_reason::signalled, SIGXCPU));
+  EXPECT_TRUE(agreed);
+  EXPECT_EQ(program.code, errc::cpu_limit);
+  EXPECT_THAT(program.message, HasSubstr("RLIMIT_CPU"));
+}
+
+TEST(verdict_error, a_kill_of_nobody_here_is_told_from_the_machines_oom_killer) {
+  shm::verdict verdict = verdict_of(verdict_reason::signalled, SIGKILL);
+  EXPECT_EQ(describe(verdict).what.code, errc::crashed);
+  verdict.oom_killer = 1;
+  const failure what = describe(verdict).what;
+  EXPECT_EQ(what.code, errc::out_of_memory);
+  EXPECT_THAT(what.message, HasSubstr("OOM killer"));
+}
+
 }  // namespace
 }  // namespace selvage::host

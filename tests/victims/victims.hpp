@@ -4,6 +4,7 @@
 // hostile task could do.
 
 #include <cstdint>
+#include <string>
 
 #include "shm/lane.hpp"
 
@@ -40,6 +41,21 @@ void stop_itself();                ///< SIGSTOP
 
 void allocate_without_end();  ///< operator new until it throws std::bad_alloc, every page touched
 int leave_a_grandchild();     ///< double fork and setsid; returns the pid of the sleeper that is left behind
+
+// ---- eating.cpp: uses more than it may ------------------------------------------------------------------------------
+
+void burn_processor_time(int threads, std::int64_t ns);  ///< of so much in each thread
+void burn_without_having_started();                      ///< takes its `started` back, says it has just begun, spins
+int open_files_without_end();                            ///< throws std::system_error
+void write_without_end(const std::string& path, bool ignores_the_signal);  ///< 4 KiB at a time; throws the same
+int start_threads_without_end(int most);         ///< which stay; throws std::system_error; returns `most`
+int count_threads_until_refused(int most);       ///< as many as it could start before one was refused; they end
+int fork_without_end(int most);                  ///< each child forks too; half setsid, a third leave orphans; how many
+int map_shared_memory(std::uint64_t bytes);      ///< these return 0, or the errno
+int map_downwards(std::uint64_t bytes);          ///< MAP_GROWSDOWN
+int fill_a_memory_file(std::uint64_t bytes);     ///< memfd_create
+int make_a_shared_segment(std::uint64_t bytes);  ///< System V
+std::uint64_t use_the_stack(std::uint64_t bytes);  ///< by recursion
 
 // ---- lying.cpp: writes what it likes into its own lane ------------------------------------------------------------
 

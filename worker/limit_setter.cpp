@@ -1,0 +1,64 @@
+// setrlimit and what it is counted from: see limit_setter.hpp.
+
+#include "worker/limit_setter.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "base/syscalls.hpp"
+
+namespace selvage::worker {
+namespace {
+
+// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Read without a stream, whose first use would
+// cost every worker its pages. Source: getrlimit(2), proc_pid_status(5)
+std::uint64_t data_bytes() {
+  const base::unique_fd status(
+      base::check(::open("/proc/self/status", O_RDONLY | O_CLOEXEC), "open /proc/self/status"));
+  char text[4096];
+  const auto length = base::check(::read(status.get(), text, sizeof text), "read of /proc/self/status");
+  const std::string_view lines(text, static_cast<std::size_t>(length));
+  const std::size_t at = lines.find("\nVmData:");
+  std::uint64_t kilobytes = 0;
+  if (at == lines.npos) base::throw_errno(ENODATA, "VmData in /proc/self/status");
+  const std::size_t digits = lines.find_first_of("0123456789", at);
+  std::from_chars(text + std::min(digits, lines.size()), text + lines.size(), kilobytes);
+  return kilobytes * 1024;
+}
+
+// The lowest bound under which that many descriptors can be opened beside those that are.
+rlim_t bound_of_descriptors(std::uint32_t more) {
+  rlim_t bound = 0;
+  for (std::uint32_t free = 0; free < more; ++bound) {
+    if (::fcntl(static_cast<int>(bound), F_GETFD) == -1) ++free;
+  }
+  return bound;
+}
+
+void lower(__rlimit_resource which, rlim_t value, const char* what) {
+  rlimit limit = {};
+  base::check(::getrlimit(which, &limit), what);
+  limit.rlim_cur = limit.rlim_max = std::min(limit.rlim_max, value);
+  base::check(::setrlimit(which, &limit), what);
+}
+
+}  // namespace
+
+limit_setter::limit_setter(const base::limits& given)
+    : given_(given), data_bytes_(given.memory_bytes == 0 ? 0 : data_bytes()) {}
+
+void limit_setter::set() const {
+  if (given_.memory_bytes != 0)
+    lower(RLIMIT_DATA, base::saturating_add(data_bytes_, given_.memory_bytes), "setrlimit(RLIMIT_DATA)");
+  if (given_.file_bytes != 0) lower(RLIMIT_FSIZE, given_.file_bytes, "setrlimit(RLIMIT_FSIZE)");
+  if (given_.stack_bytes != 0) lower(RLIMIT_STACK, given_.stack_bytes, "setrlimit(RLIMIT_STACK)");
+  if (given_.files != 0) lower(RLIMIT_NOFILE, bound_of_descriptors(given_.files), "setrlimit(RLIMIT_NOFILE)");
+}
+
+}  // namespace selvage::worker
