@@ -19,6 +19,7 @@ struct limits {
   bool threads_if_possible = false;  ///< where they cannot be counted, there may be any number
   bool may_fork = true;              ///< there may be descendants at all
 
+  friend bool operator==(const limits&, const limits&) = default;
   [[nodiscard]] bool counts_threads() const noexcept { return threads != any_number_of_threads; }
 };
 

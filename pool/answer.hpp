@@ -20,6 +20,7 @@ struct told_answer {
   shm::response_status status = shm::response_status::none;
   detail::payload_form form = detail::payload_form::none;
   bool in_arena = false;
+  bool worker_is_spent = false;
 };
 
 [[nodiscard]] inline told_answer read_answer(const shm::response_header& shared) noexcept {
@@ -38,7 +39,8 @@ struct told_answer {
           .length = at(offsetof(header, length), std::uint64_t{}),
           .status = static_cast<shm::response_status>(at(offsetof(header, status), std::uint8_t{})),
           .form = static_cast<detail::payload_form>(at(offsetof(header, form), std::uint8_t{})),
-          .in_arena = at(offsetof(header, in_arena), std::uint8_t{}) != 0};
+          .in_arena = at(offsetof(header, in_arena), std::uint8_t{}) != 0,
+          .worker_is_spent = (at(offsetof(header, flags), std::uint8_t{}) & shm::response_flags::spent) != 0};
 }
 
 /// The same out of an express copy, which is private already.
@@ -49,7 +51,8 @@ struct told_answer {
           .length = copy.shape.length,
           .status = shm::response_status::ok,
           .form = static_cast<detail::payload_form>(copy.shape.form),
-          .in_arena = false};
+          .in_arena = false,
+          .worker_is_spent = (copy.shape.flags & shm::response_flags::spent) != 0};
 }
 
 /// Returns: what is wrong with the place that the answer claims for its payload, or null.

@@ -55,7 +55,7 @@ bool pool_core::collect_pass() {
     first_lane_ = (index + 1) % lanes_.size();
     break;
   }
-  if (!queue_.empty()) pump_queue(held);
+  if (some_call_is_queued()) pump_queues(held);
   if (rebalance(held)) progress = true;
   buried_.swap(graveyard_);
   held.unlock();  // the values in there may be large, or do anything in their destructors

@@ -25,27 +25,31 @@ constexpr int supervisor_patience_ms = 10'000;
 
 }  // namespace
 
+class_desk::class_desk(const pool_options& options, const base::limits& its, unsigned lane)
+    : limits(its),
+      shortest_cpu_limit_ns(its.cpu_ns == 0 ? base::never_ns : its.cpu_ns / base::usable_cores()),
+      first_lane(lane),
+      queue(options.queue, 2 * options.arena.maximum.count),
+      balancer(options.balancer, {options.depth.maximum, base::to_ns(options.depth.window)}, base::now_ns()) {}
+
 // The members are set up before any process exists; then the processes are launched; then we wait for them.
 pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const task_record>> tasks,
                      const launcher& launch)
     : options_(host::checked(std::move(options), tasks.size())),
-      tasks_(host::checked(std::move(tasks))),
+      tasks_(host::checked(std::move(tasks), options_.start)),
       index_(tasks_),
-      shape_(host::geometry_of(options_)),
+      classes_(host::classes_of(options_, tasks_)),
+      shape_(host::geometry_of(options_, classes_.lanes())),
       payload_cap_(options_.payload_cap.count),
-      limits_(host::limits_of(options_)),
-      shortest_cpu_limit_ns_(limits_.cpu_ns == 0 ? base::never_ns : limits_.cpu_ns / base::usable_cores()),
       fences_(shm::register_for_heavy_fences()),
       segment_(shm::create_segment(shape_)),
       head_map_(segment_.read_write.get(), shm::access::read_write, 0, 2 * shm::page_bytes),
       supervisor_map_(segment_.read_only.get(), shm::access::read_only, 2 * shm::page_bytes,
                       shape_.request_offset(0) - 2 * shm::page_bytes),
       bell_(base::make_eventfd()),
-      queue_(options_.queue, 2 * options_.arena.maximum.count),
       inline_queue_(options_.inline_lane.batch, 2 * options_.arena.maximum.count, call_place::queued_inline),
-      balancer_(options_.balancer, {options_.depth.maximum, base::to_ns(options_.depth.window)}, base::now_ns()),
       estimates_(tasks_.size()),
-      loads_(options_.workers),
+      loads_(classes_.lanes()),
       figures_(tasks_.size()),
       jitter_(static_cast<std::minstd_rand::result_type>(base::now_ns())),
       spin_limit_ns_(base::to_ns(options_.spin.host)),
@@ -54,13 +58,15 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
   supervisor_ = reinterpret_cast<const shm::supervisor_control*>(supervisor_map_.data());
   supervisor_lanes_ = reinterpret_cast<const shm::supervisor_lane*>(supervisor_map_.data() + shm::page_bytes);
   std::vector<int> event_fds;
-  for (unsigned i = 0; i < options_.workers; ++i) {
+  for (const host::worker_class& each : classes_.classes)
+    desks_.emplace_back(options_, each.limits, static_cast<unsigned>(desks_.size()) * classes_.lanes_each);
+  for (unsigned i = 0; i < classes_.lanes(); ++i) {
     lanes_.push_back(std::make_unique<host::lane_port>(shape_, segment_, i, host::arena_limits(options_), fences_));
     if (!options_.arena.growable) lanes_.back()->reserve_whole_arenas();
     event_fds.push_back(lanes_.back()->event_fd.get());
     open_next(*lanes_.back());
   }
-  processes_ = launch({options_, shape_, segment_, tasks_, std::move(event_fds), bell_.get(), payload_cap_});
+  processes_ = launch({options_, shape_, segment_, tasks_, classes_, std::move(event_fds), bell_.get(), payload_cap_});
 }
 
 pool_core::~pool_core() {
@@ -87,6 +93,10 @@ void pool_core::wait_until_ready() {
   sleep_or_collect(self, nullptr, settled, base::never_ns);
   const lock_type look(lock_);
   if (broken_) throw error(*broken_);
+}
+
+bool pool_core::some_call_is_queued() const noexcept {
+  return std::any_of(desks_.begin(), desks_.end(), [](const class_desk& desk) { return !desk.queue.empty(); });
 }
 
 void pool_core::ring_supervisor() const noexcept { base::ring_eventfd(bell_.get()); }

@@ -3,7 +3,8 @@
 // their own.
 //
 //   core.cpp       construction, closing
-//   posting.cpp    a call into a lane, or into the queue
+//   posting.cpp    a call into a lane
+//   queueing.cpp   a call into the queue of its class, and out again; waiting for room there
 //   inputs.cpp     calls that wait for futures among their arguments
 //   collector.cpp  who collects, spinning, parking, handing over
 //   settling.cpp   an answer becomes an outcome
@@ -35,7 +36,6 @@
 
 #include <selvage/detail/submit.hpp>
 #include <selvage/pool.hpp>
-#include "base/limits.hpp"
 #include "base/unique_fd.hpp"
 #include "pool/answer.hpp"
 #include "pool/balancer.hpp"
@@ -46,6 +46,7 @@
 #include "pool/lane_port.hpp"
 #include "pool/task_index.hpp"
 #include "pool/this_process.hpp"
+#include "pool/worker_class.hpp"
 #include "shm/segment.hpp"
 #include "shm/spin_trial.hpp"
 
@@ -63,12 +64,24 @@ struct waiting_call {
   std::vector<host::call_ptr> inputs;
 };
 
+/// What the calls of one class have in common: they go to its lanes only, and wait in its queue.
+struct class_desk {
+  class_desk(const pool_options& options, const base::limits& its, unsigned lane);
+
+  const base::limits& limits;
+  const std::uint64_t shortest_cpu_limit_ns;  ///< of processor time on all cores at once; never_ns: no limit
+  const unsigned first_lane;
+  host::call_queue queue;
+  host::balancer balancer;
+};
+
 /// What start/ needs in order to bring the processes up, and gives back.
 struct launch_request {
   const pool_options& options;
   const shm::geometry& shape;
   shm::descriptors& segment;  ///< still owned by the pool
   std::span<const std::shared_ptr<const task_record>> tasks;
+  const host::class_table& classes;
   std::vector<int> event_fds;  ///< one a lane
   int bell;                    ///< eventfd
   std::uint64_t payload_cap;
@@ -126,6 +139,19 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
                     std::function<void()> launch);
   [[nodiscard]] waiting_call no_longer_waits(call_state& call);
 
+  // core.cpp
+  /// Requires: the pool knows the call's task.
+  [[nodiscard]] class_desk& desk_of(const call_state& call) noexcept {
+    return desks_[classes_.of_task[call.task_index]];
+  }
+  [[nodiscard]] const base::limits& limits_of(const host::lane_port& port) const noexcept {
+    return classes_.classes[classes_.of_lane(port.index)].limits;
+  }
+  [[nodiscard]] auto lanes_of(const class_desk& desk) const noexcept {
+    return std::span(lanes_).subspan(desk.first_lane, classes_.lanes_each);
+  }
+  [[nodiscard]] bool some_call_is_queued() const noexcept;
+
   // posting.cpp
   [[nodiscard]] std::optional<error> find_task(call_state& call, const task_record& task) const;
   [[nodiscard]] std::optional<std::size_t> too_large(call_state& call, const payload_source& arguments);
@@ -144,7 +170,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void publish(host::lane_port& port, unsigned slot, call_state& call);
   static void wake(host::lane_port& port) noexcept;
   void enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held);
-  void pump_queue(lock_type& held);
+  void pump_queues(lock_type& held);
+  bool pump(class_desk& desk, lock_type& held);
   void wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room);
 
   // collector.cpp
@@ -184,7 +211,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
   void settle(call_state& call, std::optional<error> problem);
   void settle_from_outside(call_state& call, error problem);
-  void retire(host::lane_port& port);
+  void retire(host::lane_port& port, shm::recycle_reason why);
   call_state* bury(host::call_ptr call);
   [[nodiscard]] failure base_failure(const call_state& call, errc code, std::string message) const;
 
@@ -207,9 +234,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // rebalance.cpp
   bool rebalance(lock_type& held);
+  bool take_back_from_busy(const class_desk& desk);
   bool take_back(host::lane_port& port, std::uint64_t waiting);
-  [[nodiscard]] bool some_worker_idle() const noexcept;
-  void posted_behind();
+  [[nodiscard]] bool some_worker_idle(const class_desk& desk) const noexcept;
+  void posted_behind(const class_desk& desk);
 
   // inline_lane.cpp
   [[nodiscard]] bool inline_lane_takes(const task_record& task) const noexcept;
@@ -241,10 +269,9 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   const pool_options options_;
   const std::vector<std::shared_ptr<const task_record>> tasks_;
   const host::task_index index_;
+  const host::class_table classes_;
   const shm::geometry shape_;
   const std::uint64_t payload_cap_;
-  const base::limits limits_;
-  const std::uint64_t shortest_cpu_limit_ns_;  ///< of processor time on all cores at once; never_ns: no limit
   const shm::fences fences_;
   shm::descriptors segment_;
   shm::mapping head_map_, supervisor_map_;
@@ -262,12 +289,11 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::optional<error> broken_;            ///< why no call can ever run again
   bool no_worker_left_ = false;            ///< the restart budget of every lane is spent
   std::vector<host::call_ptr> graveyard_;  ///< settled calls, let go once the lock is not held
-  host::call_queue queue_;
+  std::deque<class_desk> desks_;           ///< by class; they do not move
   bool pumping_ = false;           ///< a thread moves calls from the queue to lanes, maybe without the lock just now
   host::call_queue inline_queue_;  ///< offered to the inline lane before the workers
-  host::balancer balancer_;
   host::service_estimates estimates_;
-  std::vector<host::lane_load> loads_;  ///< scratch for the balancer
+  std::vector<host::lane_load> loads_;  ///< scratch for the balancers, by lane
   std::uint64_t next_call_id_ = 1;
   std::uint64_t next_sequence_ = 1;
   unsigned unsettled_ = 0;                                       ///< calls between submit and their outcome

@@ -64,7 +64,9 @@ void pool_core::look_at_lane(host::lane_port& port) {
   if (lane_state == shm::lane_state::retiring) port.retiring = true;
   if (lane_state == shm::lane_state::failed && !port.failed) {
     port.failed = true;
-    if (std::all_of(lanes_.begin(), lanes_.end(), [](const auto& each) { return each->failed; })) {
+    // A class without workers leaves its calls without an outcome: the pool is broken as a whole.
+    const auto its_class = lanes_of(desks_[classes_.of_lane(port.index)]);
+    if (std::all_of(its_class.begin(), its_class.end(), [](const auto& each) { return each->failed; })) {
       no_worker_left_ = true;
       deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: as above
     }
@@ -184,7 +186,7 @@ void pool_core::put_back(call_state& call, host::lane_port& port, unsigned slot)
       (header.flags & shm::request_flags::in_arena) != 0 ? port.lane.request().arena : header.payload;
   std::memcpy(call.kept.storage.get(), from + header.offset, header.length);
   ++figures_.moved;
-  queue_.push_front(host::call_ptr::share(&call));
+  desk_of(call).queue.push_front(host::call_ptr::share(&call));
   need_helper(helper_duty::collect);
 }
 
@@ -194,7 +196,7 @@ error pool_core::death_error(host::lane_port& port, const shm::verdict& verdict,
   shm::crash_record record;
   std::memcpy(static_cast<void*>(&record), static_cast<const void*>(&port.lane.crash()), sizeof record);
   const auto refused = verdict.signal == SIGSYS ? host::last_refusal(port.lane.refusal(), verdict.epoch) : std::nullopt;
-  if (!host::describe_death(what, verdict, record, {call.id, call.timeout_ns, call.grace_ns, limits_}, refused))
+  if (!host::describe_death(what, verdict, record, {call.id, call.timeout_ns, call.grace_ns, limits_of(port)}, refused))
     ++port.figures.forged;
   return error(std::move(what));
 }
@@ -243,7 +245,9 @@ void pool_core::fail_everything(const error& why, lock_type& held) {
     port->ready = false;
   }
   release_inline_queue();
-  while (call_state* const call = bury(queue_.pop())) settle(*call, with_cause(*call, why));
+  for (class_desk& desk : desks_) {
+    while (call_state* const call = bury(desk.queue.pop())) settle(*call, with_cause(*call, why));
+  }
   for (auto& [call, kept] : waiting_) {
     if (call_state* const waits = bury(std::move(kept.call)); !waits->settled())
       settle(*waits, with_cause(*waits, why));

@@ -51,7 +51,7 @@ void pool_core::abort(call_state& call) noexcept {
   const auto aborted = [&] { return error(base_failure(call, errc::aborted, "aborted before it was started")); };
   switch (call.place) {
     case call_place::queued:
-      let_go = queue_.take_out(call);
+      let_go = desk_of(call).queue.take_out(call);
       settle_from_outside(call, aborted());
       summon_those_without_room();
       break;

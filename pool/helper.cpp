@@ -54,7 +54,7 @@ bool pool_core::others_wait() const noexcept {
 
 // Requires: the lock.
 pool_core::helper_duty pool_core::duty_now() const noexcept {
-  if (callbacks_pending_ != 0 || !queue_.empty() || !waiting_.empty()) return helper_duty::collect;
+  if (callbacks_pending_ != 0 || some_call_is_queued() || !waiting_.empty()) return helper_duty::collect;
   if (!inline_queue_.empty()) return helper_duty::watch;
   // The slots of a broken pool, or of a dead lane that a view holds, stay as they are.
   const auto has_calls_behind = [](const auto& port) { return !port->drained && port->in_flight_count() > 1; };
@@ -105,7 +105,7 @@ void pool_core::helper_loop() {
         if (take_seat()) {  // nobody collects, so nobody waits
           held.lock();
           release_inline_queue();
-          pump_queue(held);
+          pump_queues(held);
           held.unlock();
           if (!collect_pass()) plan_next_look();
           leave_seat();

@@ -1,11 +1,20 @@
 // The inline lane: threads that wait for an answer run calls themselves, in this process, where
 // pool_options::inline_lane says so.
 
+#include <algorithm>
+
 #include "base/clock.hpp"
 #include "pool/core.hpp"
 #include "pool/inline_call.hpp"
 
 namespace selvage::detail {
+namespace {
+
+bool can_give_to_inline_lane(const class_desk& desk) noexcept {
+  return !desk.queue.empty() && !desk.queue.front()->task->coroutine;
+}
+
+}  // namespace
 
 // Requires: the lock. A call that the inline lane is offered before the workers waits in a queue of its own.
 bool pool_core::inline_lane_takes(const task_record& task) const noexcept {
@@ -18,8 +27,8 @@ bool pool_core::inline_lane_takes(const task_record& task) const noexcept {
 bool pool_core::inline_work() const noexcept {
   const inline_options& lane = options_.inline_lane;
   if (!inline_queue_.empty()) return true;
-  return lane.where == inline_options::position::last && unsettled_ >= lane.threshold && !queue_.empty() &&
-         !queue_.front()->task->coroutine;
+  return lane.where == inline_options::position::last && unsettled_ >= lane.threshold &&
+         std::any_of(desks_.begin(), desks_.end(), can_give_to_inline_lane);
 }
 
 // Runs up to a batch of calls on this thread, or until `call` is settled. Returns: some call was run.
@@ -32,7 +41,7 @@ bool pool_core::run_inline_batch(const call_state& call) {
       if (state_ == state::closed || !inline_work()) break;
       next = inline_queue_.pop();
       if (!next) {
-        next = queue_.pop();
+        next = std::find_if(desks_.begin(), desks_.end(), can_give_to_inline_lane)->queue.pop();
         summon_those_without_room();
         interrupt_collector();  // which may wait for room as well
       }
@@ -76,7 +85,10 @@ void pool_core::run_inline(call_state& call) {
 
 // Nobody waits, so nobody runs them: they go to the workers after all. Requires: the lock.
 void pool_core::release_inline_queue() {
-  while (host::call_ptr call = inline_queue_.pop()) queue_.push_back(std::move(call));
+  while (host::call_ptr call = inline_queue_.pop()) {
+    class_desk& desk = desk_of(*call.get());
+    desk.queue.push_back(std::move(call));
+  }
 }
 
 }  // namespace selvage::detail

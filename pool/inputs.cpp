@@ -114,8 +114,9 @@ void pool_core::resume_waiting(call_state& call, const payload_source& given) {
     return;
   }
   try {
-    if (!queue_.empty() || pumping_ || !post_somewhere(call, arguments, held)) {
-      if (!call.settled()) enqueue(call, arguments, queue_, held);
+    host::call_queue& queue = desk_of(call).queue;
+    if (!queue.empty() || pumping_ || !post_somewhere(call, arguments, held)) {
+      if (!call.settled()) enqueue(call, arguments, queue, held);
     }
   } catch (...) {
     ++unsettled_;  // nobody is there to be told, as a caller of submit would be: fail_waiting settles it

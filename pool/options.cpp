@@ -20,7 +20,6 @@ namespace selvage::host {
 namespace {
 
 constexpr std::size_t max_tasks = 65'536;
-constexpr std::uint32_t threads_of_strict_workers = 1'000;  // as permissions::threads says
 
 void require(bool good, std::string_view field, std::string_view rule) {
   if (!good) throw error(errc::invalid_options, fmt::format("pool_options::{}: {}", field, rule));
@@ -40,13 +39,22 @@ void check_arena(const pool_options& it) {
 // Its own functions run on that stack too: the loop, the thunk, the crash recorder's first steps.
 constexpr bytes least_stack = 128_KiB;
 
-void check_limits(const pool_options& it) {
-  require(it.cpu.count() >= 0, "cpu", "must not be negative");
-  require(it.cpu.count() == 0 || it.cpu >= std::chrono::milliseconds(1), "cpu", "must be 0 or at least 1 ms");
-  require(it.stack.count == 0 || it.stack >= least_stack, "stack", "must be 0 or at least 128 KiB");
-  require(it.stack.count == 0 || it.start == start::spawn || ::gettid() == ::getpid(), "stack",
-          "tasks run on the stack of the thread that builds the pool, and only that of the program's first thread can "
-          "be limited: build it there, or use start::spawn");
+// `where`: "pool_options" or "task_options".
+template <class Options>
+std::optional<std::string> fault_of_limits(const Options& it, std::string_view where, start how) {
+  const auto say = [&](std::string_view field, std::string_view rule) {
+    return std::optional(fmt::format("{}::{}: {}", where, field, rule));
+  };
+  if (it.timeout.count() < 0) return say("timeout", "must not be negative");
+  if (it.grace.count() < 0) return say("grace", "must not be negative");
+  if (it.cpu.count() < 0) return say("cpu", "must not be negative");
+  if (it.cpu.count() != 0 && it.cpu < std::chrono::milliseconds(1)) return say("cpu", "must be 0 or at least 1 ms");
+  if (it.stack.count == 0) return std::nullopt;
+  if (it.stack < least_stack) return say("stack", "must be 0 or at least 128 KiB");
+  if (how == start::spawn || ::gettid() == ::getpid()) return std::nullopt;
+  return say("stack",
+             "tasks run on the stack of the thread that builds the pool, and only that of the program's first thread "
+             "can be limited: build it there, or use start::spawn");
 }
 
 void check_times(const pool_options& it) {
@@ -54,8 +62,6 @@ void check_times(const pool_options& it) {
   const auto not_negative = [](nanoseconds time, std::string_view field) {
     require(time.count() >= 0, field, "must not be negative");
   };
-  not_negative(it.timeout, "timeout");
-  not_negative(it.grace, "grace");
   not_negative(it.spin.host, "spin.host");
   not_negative(it.spin.worker, "spin.worker");
   not_negative(it.depth.window, "depth.window");
@@ -72,6 +78,11 @@ void check_times(const pool_options& it) {
   require(it.restart.start_timeout.count() > 0, "restart.start_timeout", "must be above 0");
 }
 
+std::string of_task(std::string_view fault, std::string_view task) {
+  const std::size_t colon = fault.find(": ");
+  return fmt::format("{} of task '{}'{}", fault.substr(0, colon), task, fault.substr(colon));
+}
+
 }  // namespace
 
 pool_options checked(pool_options given, std::size_t tasks) {
@@ -86,7 +97,8 @@ pool_options checked(pool_options given, std::size_t tasks) {
   require(given.queue >= 1, "queue", "must be at least 1");
   check_arena(given);
   check_times(given);
-  check_limits(given);
+  if (const auto fault = fault_of_limits(given, "pool_options", given.start))
+    throw error(errc::invalid_options, *fault);
   require(given.inline_lane.where <= inline_options::position::last, "inline_lane.where", "is none of the positions");
   require(given.inline_lane.batch >= 1, "inline_lane.batch", "must be at least 1");
   for (const int fd : given.inherit)
@@ -97,7 +109,7 @@ pool_options checked(pool_options given, std::size_t tasks) {
   return given;
 }
 
-task_list checked(task_list tasks) {
+task_list checked(task_list tasks, start how) {
   std::unordered_set<std::string_view> names;
   std::unordered_set<const detail::task_record*> records;  // the same task twice is the same task
   for (const auto& task : tasks) {
@@ -109,32 +121,14 @@ task_list checked(task_list tasks) {
                               "them apart",
                               task->name));
     }
-    const auto not_negative = [&](std::chrono::nanoseconds time, std::string_view field) {
-      if (time.count() >= 0) return;
-      throw error(errc::invalid_options,
-                  fmt::format("task_options::{} of task '{}': must not be negative", field, task->name));
-    };
-    not_negative(task->options.timeout, "timeout");
-    not_negative(task->options.grace, "grace");
+    if (const auto fault = fault_of_limits(task->options, "task_options", how))
+      throw error(errc::invalid_options, of_task(*fault, task->name));
   }
   return tasks;
 }
 
-base::limits limits_of(const pool_options& options) noexcept {
-  const permissions::grants& granted = options.permissions.granted();
-  const bool strict = options.permissions.is_strict();
-  return {.memory_bytes = options.memory.count,
-          .cpu_ns = static_cast<std::uint64_t>(options.cpu.count()),
-          .file_bytes = options.file_size.count,
-          .stack_bytes = options.stack.count,
-          .files = options.files,
-          .threads = granted.threads.value_or(strict ? threads_of_strict_workers : base::any_number_of_threads),
-          .threads_if_possible = !granted.threads || granted.best_effort,
-          .may_fork = !strict};
-}
-
-shm::geometry geometry_of(const pool_options& options) noexcept {
-  return {.lanes = options.workers,
+shm::geometry geometry_of(const pool_options& options, unsigned lanes) noexcept {
+  return {.lanes = lanes,
           .request_arena_bytes = options.arena.maximum.count,
           .response_arena_bytes = options.arena.maximum.count};
 }

@@ -8,7 +8,6 @@
 #include <selvage/detail/task_record.hpp>
 #include <selvage/options.hpp>
 
-#include "base/limits.hpp"
 #include "shm/arena.hpp"
 #include "shm/segment.hpp"
 
@@ -21,7 +20,7 @@ namespace selvage::host {
 
 /// Returns the tasks. Errors: invalid_options, naming the field and the task.
 using task_list = std::vector<std::shared_ptr<const detail::task_record>>;
-[[nodiscard]] task_list checked(task_list tasks);
+[[nodiscard]] task_list checked(task_list tasks, start how);
 
 /// What is wrong with a call's options, beginning with the field; null where they pass.
 [[nodiscard]] inline const char* fault_of(const call_options& given) noexcept {
@@ -31,11 +30,8 @@ using task_list = std::vector<std::shared_ptr<const detail::task_record>>;
   return given.grace.count() < 0 ? "call_options::grace: must not be negative" : nullptr;
 }
 
-/// What a worker of this pool may use. Requires: checked options.
-[[nodiscard]] base::limits limits_of(const pool_options& options) noexcept;
-
 /// Requires: checked options.
-[[nodiscard]] shm::geometry geometry_of(const pool_options& options) noexcept;
+[[nodiscard]] shm::geometry geometry_of(const pool_options& options, unsigned lanes) noexcept;
 [[nodiscard]] shm::arena::limits arena_limits(const pool_options& options) noexcept;
 
 }  // namespace selvage::host

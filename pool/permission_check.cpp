@@ -28,8 +28,10 @@ constexpr unsigned most_entries_scanned = 5000;
 constexpr unsigned most_threads = 65'536;
 constexpr std::array<std::string_view, 4> telling_names = {".env", ".git", ".netrc", ".npmrc"};
 
+constexpr std::string_view pools_field = "pool_options::permissions: ";
+
 [[noreturn]] void refuse(const std::string& what) {
-  throw error(errc::invalid_options, "pool_options::permissions: " + what);
+  throw error(errc::invalid_options, std::string(pools_field) + what);
 }
 [[noreturn]] void cannot(const std::string& what) { throw error(errc::sandbox_unavailable, what); }
 
@@ -155,6 +157,41 @@ void require_a_kernel_that_can(const permissions::grants& it) {
   need(!it.tcp_connect.empty() || !it.tcp_listen.empty(), base::landlock_with_ports, "grants of TCP ports");
 }
 
+template <class Value>
+bool holds(const std::vector<Value>& all, const Value& one) {
+  return std::ranges::find(all, one) != all.end();
+}
+
+// It is one of the granted ones, or lies below one, wherever links lead.
+bool is_below_one_of(const std::vector<std::string>& granted, const std::string& path) {
+  if (holds(granted, path)) return true;
+  std::error_code gone;
+  const fs::path real = fs::canonical(path, gone);
+  return !gone && std::ranges::any_of(granted, [&](const std::string& each) {
+    const fs::path root = fs::canonical(each, gone);
+    return !gone && (root == real || is_below(real, root));
+  });
+}
+
+// The first grant that the pool has not; empty where there is none. Both are resolved, and the pool is strict.
+std::string more_than(const permissions::grants& pool, const permissions::grants& own, unsigned threads_of_pool) {
+  for (const std::string& each : own.read)
+    if (!is_below_one_of(pool.read, each)) return fmt::format("read(\"{}\")", each);
+  for (const std::string& each : own.write)
+    if (!is_below_one_of(pool.write, each)) return fmt::format("write(\"{}\")", each);
+  for (const std::string& each : own.environment)
+    if (!holds(pool.environment, each)) return fmt::format("env(\"{}\")", each.substr(0, each.find('=')));
+  for (const std::uint16_t each : own.tcp_connect)
+    if (!holds(pool.tcp_connect, each)) return fmt::format("net(tcp_connect{{{}}})", each);
+  for (const std::uint16_t each : own.tcp_listen)
+    if (!holds(pool.tcp_listen, each)) return fmt::format("net(tcp_listen{{{}}})", each);
+  if (own.udp && !pool.udp) return "net(udp{})";
+  if (own.console && !pool.console) return "console(true)";
+  if (own.jit && !pool.jit) return "jit(true)";
+  if (own.threads.value_or(0) > threads_of_pool) return fmt::format("threads({})", *own.threads);
+  return {};
+}
+
 }  // namespace
 
 permissions resolved_permissions(const pool_options& given) {
@@ -170,6 +207,44 @@ permissions resolved_permissions(const pool_options& given) {
   require_a_kernel_that_can(it);
   for (const std::string& path : it.read) advise(path);
   return permissions(std::move(it));
+}
+
+namespace {
+
+permissions resolved_for_task(pool_options pool, permissions own, std::string_view task) {
+  pool.permissions = std::move(own);
+  try {
+    return resolved_permissions(pool);
+  } catch (const error& problem) {
+    failure what = problem.details();
+    if (what.message.starts_with(pools_field))
+      what.message =
+          fmt::format("task_options::permissions of task '{}': {}", task, what.message.substr(pools_field.size()));
+    throw error(std::move(what));
+  }
+}
+
+}  // namespace
+
+permissions narrowed_permissions(const pool_options& pool, const permissions& wanted, std::string_view task) {
+  using enum permissions::foundation;
+  const permissions::grants& granted = pool.permissions.granted();
+  permissions::grants it = wanted.granted();
+  if (it.from == by_start) it.from = granted.from;
+  const auto too_much = [task](const std::string& what) {
+    throw error(errc::invalid_options,
+                fmt::format("task_options::permissions of task '{}': {} is more than its pool grants", task, what));
+  };
+  if (granted.from == strict && it.from == unsafe) too_much("unsafe()");
+  const permissions resolved = resolved_for_task(pool, permissions(std::move(it)), task);
+  const unsigned threads_of_pool = granted.threads.value_or(threads_of_strict_workers);
+  if (granted.from == strict) {
+    if (const std::string more = more_than(granted, resolved.granted(), threads_of_pool); !more.empty()) too_much(more);
+  } else if (granted.threads && resolved.granted().threads.value_or(*granted.threads) > *granted.threads) {
+    too_much(fmt::format("threads({})", *resolved.granted().threads));
+  }
+  if (granted.threads && !resolved.granted().threads) return resolved.threads(*granted.threads);
+  return resolved;
 }
 
 }  // namespace selvage::host

@@ -1,4 +1,4 @@
-// A call into a lane, or into the queue.
+// A call into a lane.
 
 #include <string.h>
 
@@ -9,29 +9,13 @@
 #include "base/syscalls.hpp"
 #include "pool/collecting.hpp"
 #include "pool/options.hpp"
+#include "pool/writing.hpp"
 
 namespace selvage::detail {
 namespace {
 
-/// Above this, bytes are written into their place outside the lock; so is whatever the program itself writes.
-constexpr std::size_t write_under_lock_bytes = 4096;
-
 /// So many calls in flight keep their caller busy while the worker waits for more of them to gather.
 constexpr unsigned crowd = 16;
-
-bool writes_outside_lock(const payload_source& arguments) noexcept {
-  return arguments.write != nullptr && (arguments.foreign || arguments.bound > write_under_lock_bytes);
-}
-
-kept_payload keep(const payload_source& arguments) {
-  kept_payload kept;
-  kept.form = arguments.form;
-  if (arguments.write == nullptr) return kept;
-  kept.storage.reset(new std::byte[arguments.bound + 1]);
-  kept.capacity = arguments.bound;
-  kept.used = arguments.write(arguments.value, {kept.storage.get(), arguments.bound});
-  return kept;
-}
 
 std::uint64_t first_of(std::chrono::nanoseconds a, std::chrono::nanoseconds b, std::chrono::nanoseconds c) noexcept {
   return base::to_ns(a.count() != 0 ? a : b.count() != 0 ? b : c);
@@ -62,6 +46,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
     settle(call, std::move(refused));
     return;
   }
+  host::call_queue& queue = desk_of(call).queue;
   while (true) {
     if (supervisor_is_gone() && !broken_) {
       settle_from_outside(call, with_cause(call, lost_error()));
@@ -75,19 +60,19 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       enqueue(call, arguments, inline_queue_, held);
       break;
     }
-    if (queue_.empty() && !pumping_ && post_somewhere(call, arguments, held)) break;
+    if (queue.empty() && !pumping_ && post_somewhere(call, arguments, held)) break;
     if (call.settled()) return;
-    if (full == when_full::line || queue_.has_room_for(arguments.bound)) {
-      enqueue(call, arguments, queue_, held);
+    if (full == when_full::line || queue.has_room_for(arguments.bound)) {
+      enqueue(call, arguments, queue, held);
       break;
     }
     if (full == when_full::refuse) {
       settle(call, error(base_failure(call, errc::queue_full,
-                                      "every worker has enough to do and " + std::to_string(queue_.size()) +
+                                      "every worker has enough to do and " + std::to_string(queue.size()) +
                                           " calls are queued; wait for some, or raise pool_options::queue")));
       return;
     }
-    wait_for_room(held, options.stop, [&] { return queue_.has_room_for(arguments.bound); });
+    wait_for_room(held, options.stop, [&] { return queue.has_room_for(arguments.bound); });
     if (options.stop.stop_requested()) call.abort_wanted = true;
     if (auto reason = withdrawn(call)) return settle_from_outside(call, std::move(*reason));
   }
@@ -153,24 +138,27 @@ error pool_core::too_large_error(const call_state& call, std::size_t size) const
 bool pool_core::post_somewhere(call_state& call, const payload_source& arguments, lock_type& held) {
   look_at_supervisor();
   const bool costly = arguments.bound >= host::depth_rule::costly_to_keep_bytes;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    const host::lane_port& port = *lanes_[i];
-    loads_[i] = {port.usable(), port.in_flight_count(), costly ? port.unfinished_load_ns() : port.load_ns, costly};
+  class_desk& desk = desk_of(call);
+  const auto lanes = lanes_of(desk);
+  const auto loads = std::span(loads_).subspan(desk.first_lane, lanes.size());
+  for (std::size_t i = 0; i < lanes.size(); ++i) {
+    const host::lane_port& port = *lanes[i];
+    loads[i] = {port.usable(), port.in_flight_count(), costly ? port.unfinished_load_ns() : port.load_ns, costly};
   }
   int no_memory = 0;
-  while (const auto chosen = balancer_.choose(loads_)) {
-    host::lane_port& port = *lanes_[*chosen];
+  while (const auto chosen = desk.balancer.choose(loads)) {
+    host::lane_port& port = *lanes[*chosen];
     const host::post_result result = post_to(port, call, arguments, held);
     if (result == host::post_result::posted) return true;
     if (call.settled()) return false;
     if (result == host::post_result::no_memory) no_memory = port.reserve_error;
-    loads_[*chosen].usable = false;
+    loads[*chosen].usable = false;
   }
   // It waits where another lane has memory enough, only not just now.
   const auto may_hold_it = [&](const auto& port) {
     return !port->failed && port->arena.bytes_reserved() >= arguments.bound;
   };
-  if (no_memory == 0 || std::any_of(lanes_.begin(), lanes_.end(), may_hold_it)) return false;
+  if (no_memory == 0 || std::any_of(lanes.begin(), lanes.end(), may_hold_it)) return false;
   settle_from_outside(
       call, error(base_failure(call, errc::payload_exhausted,
                                std::string("no shared memory for the arguments: ") + ::strerrordesc_np(no_memory) +
@@ -248,7 +236,8 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
                             std::uint64_t offset, std::uint64_t length) {
   if (call.id == 0) call.id = next_call_id_++;
   shm::request_header& header = port.lane.header(slot);
-  const std::uint64_t without = limits_.cpu_ns == 0 ? 0 : base::never_ns;  // the supervisor looks at it all the same
+  // Where processor time is limited the supervisor looks at a call without a limit on the clock all the same.
+  const std::uint64_t without = limits_of(port).cpu_ns == 0 ? 0 : base::never_ns;
   const std::uint64_t limit = call.timeout_ns == 0 ? without : base::saturating_add(call.timeout_ns, call.grace_ns);
   header.call_id.store(call.id, std::memory_order_relaxed);  // relaxed, all three: published by `posted`
   header.posted_at_ns.store(limit == 0 ? 0 : base::now_ns(), std::memory_order_relaxed);
@@ -292,85 +281,10 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC next_look: `posted`, then this look; against the supervisor
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed),
-                                                   std::min(limit, shortest_cpu_limit_ns_));
+                                                   std::min(limit, desk_of(call).shortest_cpu_limit_ns));
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
-  if (port.in_flight_count() > 1) posted_behind();
-}
-
-// ---- into the queue ------------------------------------------------------------------------------------------------
-
-void pool_core::enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held) {
-  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): whoever submits holds a reference, and `shared` another
-  const bool outside = !call.kept.storage && writes_outside_lock(arguments);
-  if (!call.kept.storage && arguments.write != nullptr) {
-    auto shared = host::call_ptr::share(&call);
-    if (outside) held.unlock();
-    try {
-      call.kept = keep(arguments);
-    } catch (...) {
-      if (outside) held.lock();
-      never_mind();
-      throw;
-    }
-    if (outside) held.lock();
-  } else {
-    call.kept.form = arguments.form;
-  }
-  if (auto reason = withdrawn(call)) {
-    settle_from_outside(call, std::move(*reason));
-    return;
-  }
-  if (call.id == 0) call.id = next_call_id_++;
-  queue.push_back(host::call_ptr::share(&call));
-  need_helper(&queue == &queue_ ? helper_duty::collect : helper_duty::watch);
-  if (outside && &queue == &queue_) {
-    pump_queue(held);       // lanes may have become idle meanwhile, and will not say so again
-    interrupt_collector();  // it may be the collector that waits for room
-  }
-}
-
-// One thread at a time: while it writes the first call outside the lock, nothing that came later may overtake that.
-void pool_core::pump_queue(lock_type& held) {
-  if (pumping_) return;  // whoever does takes what is here as well
-  struct turn {
-    bool& taken;
-    ~turn() { taken = false; }
-  } const turn{pumping_};
-  pumping_ = true;
-  bool shorter = false;
-  while (call_state* const first = queue_.front()) {
-    auto call = queue_.pop();
-    const payload_source arguments = kept_source(call->kept);
-    const bool posted = post_somewhere(*first, arguments, held);
-    if (!posted && !first->settled()) {
-      queue_.push_front(std::move(call));
-      break;
-    }
-    if (!posted) (void)bury(std::move(call));  // nobody else may hold it
-    shorter = true;
-  }
-  if (shorter) summon_those_without_room();
-}
-
-// Requires: the lock, which is not held while this blocks. Returns when there is room, or when none is wanted any more.
-void pool_core::wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room) {
-  held.unlock();
-  const auto over = [&] {
-    const lock_type look(lock_);
-    return state_ != state::open || broken_.has_value() || stop.stop_requested() || has_room();
-  };
-  waiter self;
-  self.wants_room = true;
-  {
-    const std::stop_callback wake(stop, [&] {
-      const lock_type look(lock_);
-      summon(self);
-      interrupt_collector();  // which may be this one
-    });
-    sleep_or_collect(self, nullptr, over, base::never_ns);
-  }
-  held.lock();
+  if (port.in_flight_count() > 1) posted_behind(desk_of(call));
 }
 
 }  // namespace selvage::detail

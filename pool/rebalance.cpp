@@ -29,18 +29,19 @@ std::uint64_t running_since(const host::lane_port& port, std::uint64_t started, 
 }  // namespace
 
 // Requires: the lock.
-bool pool_core::some_worker_idle() const noexcept {
-  return std::any_of(lanes_.begin(), lanes_.end(),
+bool pool_core::some_worker_idle(const class_desk& desk) const noexcept {
+  const auto lanes = lanes_of(desk);
+  return std::any_of(lanes.begin(), lanes.end(),
                      [](const auto& port) { return port->usable() && port->in_flight_count() == 0; });
 }
 
 // A call was posted to a worker that has another. If a worker is idle (the balancer need not care) somebody must look
 // after it: whoever collects does before he parks; one who has parked is told. Where nobody collects the helper
 // watches. Requires: the lock.
-void pool_core::posted_behind() {
+void pool_core::posted_behind(const class_desk& desk) {
   need_helper(helper_duty::watch);
   // relaxed: a collector that is about to park says so before it plans its next look, under the lock
-  if (look_planned_ || collector_parked_.load(std::memory_order_relaxed) == 0 || !some_worker_idle()) return;
+  if (look_planned_ || collector_parked_.load(std::memory_order_relaxed) == 0 || !some_worker_idle(desk)) return;
   look_planned_ = true;
   interrupt_collector();
 }
@@ -49,11 +50,21 @@ void pool_core::posted_behind() {
 bool pool_core::rebalance(lock_type& held) {
   look_again_ns_ = base::never_ns;
   look_planned_ = false;
-  if (!some_worker_idle() || !queue_.empty()) return false;
-  const std::uint64_t patience = std::min(balancer_.depth().window_ns / 2, longest_patience_ns);
+  bool moved = false;
+  for (const class_desk& desk : desks_) {
+    if (desk.queue.empty() && some_worker_idle(desk) && take_back_from_busy(desk)) moved = true;
+  }
+  look_planned_ = look_again_ns_ != base::never_ns;
+  if (moved) pump_queues(held);
+  return moved;
+}
+
+// Some worker of the class is idle, and nothing waits for it. Returns: a call was taken back. Sets look_again_ns_.
+bool pool_core::take_back_from_busy(const class_desk& desk) {
+  const std::uint64_t patience = std::min(desk.balancer.depth().window_ns / 2, longest_patience_ns);
   std::uint64_t now = 0;
   bool moved = false;
-  for (const auto& port : lanes_) {
+  for (const auto& port : lanes_of(desk)) {
     const std::uint64_t in_flight = port->lane.in_flight() & ~port->lane.finished();
     if (std::popcount(in_flight) < 2 || port->dead) continue;
     if (now == 0) now = base::now_ns();
@@ -70,8 +81,6 @@ bool pool_core::rebalance(lock_type& held) {
       moved = true;
     }
   }
-  look_planned_ = look_again_ns_ != base::never_ns;
-  if (moved) pump_queue(held);
   return moved;
 }
 

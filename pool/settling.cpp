@@ -36,8 +36,9 @@ std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, loc
   port.forget(slot);
   port.stalled = false;
   ++port.figures.settled;
-  if (++port.calls_of_epoch == port.calls_until_retire) retire(port);
+  if (++port.calls_of_epoch == port.calls_until_retire) retire(port, shm::recycle_reason::calls);
   const bool ours = told.call_id == call_id;
+  if (ours && told.worker_is_spent && limits_of(port).memory_bytes != 0) retire(port, shm::recycle_reason::memory);
   if (ours && told.status == shm::response_status::skipped && recalled) {
     port.lane.free(slot);
     if (call != nullptr && !call->settled()) put_back(*call, port, slot);
@@ -72,13 +73,12 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
                                       "no shared memory for the result: " + shm::shared_memory_figures(told.length))));
       return;
     case shm::response_status::out_of_memory:
-      if (limits_.memory_bytes != 0) retire(port);  // what it leaked must not count against the next call
-      settle(call,
-             error(base_failure(call, errc::out_of_memory,
-                                limits_.memory_bytes == 0
-                                    ? "an allocation failed in the worker (std::bad_alloc)"
-                                    : "an allocation failed in the worker, whose limit is " +
-                                          std::to_string(limits_.memory_bytes) + " bytes (pool_options::memory)")));
+      settle(call, error(base_failure(call, errc::out_of_memory,
+                                      limits_of(port).memory_bytes == 0
+                                          ? "an allocation failed in the worker (std::bad_alloc)"
+                                          : "an allocation failed in the worker, whose limit is " +
+                                                std::to_string(limits_of(port).memory_bytes) +
+                                                " bytes (pool_options::memory)")));
       return;
     case shm::response_status::ok:
     case shm::response_status::exception:
@@ -152,7 +152,7 @@ void pool_core::accept_exception(host::lane_port& port, call_state& call, payloa
   failure what = base_failure(call, errc::task_failed, std::move(report->what));
   what.exception_type = std::move(report->type);
   what.causes = std::move(report->causes);
-  if (auto limit = host::limit_behind(report->system_error, limits_, some_threads_were_refused(port))) {
+  if (auto limit = host::limit_behind(report->system_error, limits_of(port), some_threads_were_refused(port))) {
     what.code = limit->code;
     what.message += "; " + limit->text;
   }
@@ -166,7 +166,7 @@ void pool_core::accept_exception(host::lane_port& port, call_state& call, payloa
 
 // Since this was asked last of this lane. Not every pool wants to know.
 bool pool_core::some_threads_were_refused(host::lane_port& port) const noexcept {
-  if (!limits_.counts_threads()) return false;
+  if (!limits_of(port).counts_threads()) return false;
   const std::uint32_t before = port.threads_refused;
   // relaxed: the worker was answered, and has answered us, since
   port.threads_refused = supervisor_lanes_[port.index].words.threads_refused.load(std::memory_order_relaxed);
@@ -179,9 +179,9 @@ void pool_core::answer_is_bad(host::lane_port& port, call_state& call, const std
 }
 
 // The worker is to be replaced once it has finished what it runs. What is posted and not started moves on.
-void pool_core::retire(host::lane_port& port) {
+void pool_core::retire(host::lane_port& port, shm::recycle_reason why) {
   port.retiring = true;
-  port.lane.request_retire();
+  port.lane.request_retire(why);
   ring_supervisor();
 }
 

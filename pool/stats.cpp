@@ -32,7 +32,7 @@ pool_stats pool_core::stats() const {
   pool_stats all;
   if (!in_owner()) return all;
   const lock_type held(lock_);
-  all.queued = queue_.size();
+  for (const class_desk& desk : desks_) all.queued += desk.queue.size();
   all.posted = figures_.posted;
   all.succeeded = figures_.succeeded;
   all.failed = figures_.failed;
@@ -48,6 +48,7 @@ pool_stats pool_core::stats() const {
                          .worker_pid = static_cast<std::int32_t>(words.pid.load(std::memory_order_relaxed)),
                          .ready = port->ready,
                          .failed = port->failed,
+                         .task_class = static_cast<unsigned>(classes_.of_lane(port->index)),
                          .in_flight = port->in_flight_count(),
                          .posted = port->figures.posted,
                          .settled = port->figures.settled,
@@ -58,7 +59,7 @@ pool_stats pool_core::stats() const {
     all.in_flight += port->in_flight_count();
   }
   for (std::size_t i = 0; i < tasks_.size(); ++i) {
-    task_stats row{.name = tasks_[i]->name};
+    task_stats row{.name = tasks_[i]->name, .task_class = classes_.of_task[i]};
     if (const host::task_figures* const seen = figures_.find(i)) {
       row.succeeded = seen->succeeded;
       row.failed = seen->failed;

@@ -228,6 +228,9 @@ void count(restart_stats& restarts, const shm::verdict& verdict) noexcept {
         case shm::recycle_reason::age:
           ++restarts.recycled_age;
           return;
+        case shm::recycle_reason::memory:
+          ++restarts.recycled_memory;
+          return;
         case shm::recycle_reason::none:
           return;
       }

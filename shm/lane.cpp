@@ -209,7 +209,7 @@ void worker_lane::finish(unsigned slot, bool alone) noexcept {
     write(response_.words->newest, header.call_id,
           {.slot = static_cast<std::uint8_t>(slot),
            .form = header.form,
-           .flags = 0,
+           .flags = header.flags,
            .length = static_cast<std::uint8_t>(header.length),
            .task = 0},
           header.service_ns, header.payload + header.offset);

@@ -152,7 +152,10 @@ class host_lane {
            response_.words->ready_token.load(std::memory_order_relaxed) == open_token_;
   }
   void accept_ready() noexcept { request_.words->accepted_epoch.store(open_epoch_, std::memory_order_release); }
-  void request_retire() noexcept { request_.words->retire_request.store(open_epoch_, std::memory_order_release); }
+  void request_retire(recycle_reason why) noexcept {
+    request_.words->retire_reason.store(static_cast<std::uint32_t>(why), std::memory_order_relaxed);
+    request_.words->retire_request.store(open_epoch_, std::memory_order_release);  // SYNC retire_request: the reason
+  }
 
   // -- what the collector sleeps on
 

@@ -128,7 +128,7 @@ struct verdict {
   char stderr_tail[stderr_tail_bytes];  ///< the last bytes of its standard error, oldest first
 };
 
-enum class recycle_reason : std::uint32_t { none = 0, calls = 1, resident = 2, age = 3 };
+enum class recycle_reason : std::uint32_t { none = 0, calls = 1, resident = 2, age = 3, memory = 4 };
 
 /// First page of a lane's supervisor pages; the worker maps this one page read-only.
 struct supervisor_words {
@@ -205,7 +205,7 @@ struct express {
 /// express::shape
 ///   bits 0-5    slot
 ///   bits 8-15   form    detail::payload_form
-///   bits 16-23  flags   requests, request_flags; answers, 0
+///   bits 16-23  flags   requests, request_flags; answers, response_flags
 ///   bits 24-31  length  of the payload, bytes
 ///   bits 32-47  task    requests only
 struct express_shape {
@@ -236,10 +236,11 @@ struct request_words {
   word64 open_epoch;                      ///< SYNC open_epoch: the worker of this epoch may touch the response region
   word64 open_token;                      ///< a random number, new with each open_epoch: what `ready_token` must echo
   word64 accepted_epoch;                  ///< the host has seen this epoch ready: its death is not a failed start
-  word64 retire_request;  ///< the host asks the supervisor to retire the worker of this epoch (call count reached)
-  word32 parked;          ///< shm::parked: the host's collector sleeps on response_words::doorbell
-  word32 doorbell;        ///< counts up; the worker sleeps on it
-  word32 fences;          ///< shm::fences of the host. relaxed: published by open_epoch
+  word64 retire_request;                  ///< the host asks the supervisor to retire the worker of this epoch
+  word32 retire_reason;                   ///< recycle_reason, calls or memory. relaxed: published by retire_request
+  word32 parked;                          ///< shm::parked: the host's collector sleeps on response_words::doorbell
+  word32 doorbell;                        ///< counts up; the worker sleeps on it
+  word32 fences;                          ///< shm::fences of the host. relaxed: published by open_epoch
   alignas(line_bytes) word64 kill_at_ns[slots_per_lane];  ///< then a worker still in this call is killed; 0 for never
 };
 
@@ -255,6 +256,12 @@ enum class response_status : std::uint8_t {
   out_of_memory = 6,      ///< std::bad_alloc out of the task or its codec
 };
 
+/// response_header::flags
+///   bit 0  spent  the worker starts nothing more: what its tasks have left behind takes up its memory
+struct response_flags {
+  static constexpr std::uint8_t spent = 1;
+};
+
 struct alignas(2 * line_bytes) response_header {
   std::uint64_t call_id;
   word64 started_at_ns;  ///< SYNC started: stamped before `started` is toggled
@@ -262,7 +269,8 @@ struct alignas(2 * line_bytes) response_header {
   std::uint8_t status;    ///< response_status
   std::uint8_t form;      ///< detail::payload_form
   std::uint8_t in_arena;  ///< 1: the payload is at `offset` in the response arena, otherwise inline
-  std::uint8_t reserved[5];
+  std::uint8_t flags;     ///< response_flags
+  std::uint8_t reserved[4];
   std::uint64_t offset;
   std::uint64_t length;
   std::byte payload[inline_payload_bytes];

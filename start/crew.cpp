@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "pool/options.hpp"
 #include "start/launch.hpp"
 #include "worker/sandbox/filter.hpp"
 #include "worker/worker.hpp"
@@ -12,18 +11,15 @@ namespace selvage::launch {
 namespace {
 
 // An unsafe worker keeps the environment that there is, and a fresh process has none of its own.
-std::optional<std::vector<std::string>> environment_of(const pool_options& options) {
-  const permissions::grants& it = options.permissions.granted();
+std::optional<std::vector<std::string>> environment_of(const permissions::grants& it) {
   if (it.from == permissions::foundation::unsafe && it.environment.empty()) return std::nullopt;
   return it.environment;
 }
 
-}  // namespace
-
-worker::sandbox::plan seal_of(const pool_options& options) {
+worker::sandbox::plan seal_of(const permissions& allowed, on_violation then) {
   using worker::sandbox::grant;
-  if (!options.permissions.is_strict()) return {};
-  const permissions::grants& it = options.permissions.granted();
+  if (!allowed.is_strict()) return {};
+  const permissions::grants& it = allowed.granted();
   const bool tcp = !it.tcp_connect.empty() || !it.tcp_listen.empty();
   grant granted = grant::none;
   if (!it.read.empty()) granted = granted | grant::read;
@@ -34,8 +30,17 @@ worker::sandbox::plan seal_of(const pool_options& options) {
                               .tcp_connect = it.tcp_connect,
                               .tcp_listen = it.tcp_listen},
           .program = worker::sandbox::build_filter({.granted = granted, .tcp = tcp, .udp = it.udp, .jit = it.jit}),
-          .then = options.on_violation,
+          .then = then,
           .jit = it.jit};
+}
+
+}  // namespace
+
+std::vector<worker_kind> kinds_of(std::span<const host::worker_class> classes, on_violation then) {
+  std::vector<worker_kind> kinds;
+  kinds.reserve(classes.size());
+  for (const host::worker_class& each : classes) kinds.push_back({each, seal_of(each.allowed, then)});
+  return kinds;
 }
 
 void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
@@ -49,16 +54,17 @@ void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
                            .supervisor_pidfd = birth.supervisor_pidfd,
                            .guard_line = birth.guard_line};
   const arena_options& arena = crew.options.arena;
-  const permissions::grants& granted = crew.options.permissions.granted();
+  const worker_kind& kind = crew.of_lane(birth.lane);
+  const permissions::grants& granted = kind.of.allowed.granted();
   const worker::settings given{
       .name = crew.options.name,
       .response_initial_bytes = arena.growable ? arena.initial.count : arena.maximum.count,
       .payload_cap_bytes = crew.payload_cap,
-      .limits = host::limits_of(crew.options),
+      .limits = kind.of.limits,
       .idle = {.spin = crew.options.spin.worker, .pause = crew.options.spin.pause, .park = crew.options.spin.park},
-      .seal = crew.seal,
+      .seal = kind.seal,
       .console = granted.console || granted.from == permissions::foundation::unsafe,
-      .environment = environment_of(crew.options),
+      .environment = environment_of(granted),
       .inherit = crew.options.inherit,
       .initializer = crew.options.initializer,
       .finalizer = crew.options.finalizer};
@@ -84,7 +90,7 @@ supervisor::orders orders_for(const crew& crew) {
   orders.keep.insert(orders.keep.end(), crew.event_fds.begin(), crew.event_fds.end());
   std::sort(orders.keep.begin(), orders.keep.end());
   orders.worker_events = crew.event_fds;
-  orders.limits.assign(crew.shape.lanes, host::limits_of(crew.options));
+  for (unsigned lane = 0; lane < crew.shape.lanes; ++lane) orders.limits.push_back(crew.of_lane(lane).of.limits);
   return orders;
 }
 

@@ -50,24 +50,24 @@ void warn_once_about_threads() {
       stderr);
 }
 
-crew crew_of(const detail::launch_request& request, const worker::sandbox::plan& seal) {
+crew crew_of(const detail::launch_request& request, std::vector<worker_kind> kinds) {
   crew it{.options = request.options,
+          .kinds = std::move(kinds),
           .shape = request.shape,
           .read_write_fd = request.segment.read_write.get(),
           .read_only_fd = request.segment.read_only.get(),
           .event_fds = request.event_fds,
           .payload_cap = request.payload_cap,
-          .tasks = {},
-          .seal = seal};
+          .tasks = {}};
   it.tasks.reserve(request.tasks.size());
   for (const auto& task : request.tasks) it.tasks.push_back({task->name, task->closure, task->run});
   return it;
 }
 
 // In the child. Its copies of the host's descriptors become its own; nothing of the host is ever destroyed here.
-[[noreturn]] void begin_supervisor(const detail::launch_request& request, const worker::sandbox::plan& seal,
+[[noreturn]] void begin_supervisor(const detail::launch_request& request, std::vector<worker_kind> kinds,
                                    base::unique_fd host_pidfd, int host_pid) {
-  const auto* const workers = new crew(crew_of(request, seal));  // lives as long as the process
+  const auto* const workers = new crew(crew_of(request, std::move(kinds)));  // lives as long as the process
   become_supervisor(*workers, {.segment = {base::unique_fd(request.segment.read_write.release()),
                                            base::unique_fd(request.segment.read_only.release())},
                                .bell = base::unique_fd(request.bell),
@@ -79,12 +79,12 @@ crew crew_of(const detail::launch_request& request, const worker::sandbox::plan&
 
 detail::launched by_fork(const detail::launch_request& request) {
   warn_once_about_threads();
-  const worker::sandbox::plan seal = seal_of(request.options);
+  std::vector<worker_kind> kinds = kinds_of(request.classes.classes, request.options.on_violation);
   const int host_pid = ::getpid();
   base::unique_fd host_pidfd = base::pidfd_open(host_pid);
   const base::signals_blocked quiet;
   const pid_t child = base::check(::fork(), "fork of the pool's supervisor");
-  if (child == 0) begin_supervisor(request, seal, std::move(host_pidfd), host_pid);
+  if (child == 0) begin_supervisor(request, std::move(kinds), std::move(host_pidfd), host_pid);
   try {
     return {.supervisor_pid = child, .supervisor_pidfd = base::pidfd_open(child)};
   } catch (const std::system_error&) {  // no descriptor is left: nobody would ever tell it to end

@@ -29,20 +29,30 @@ namespace selvage::launch {
 /// process does not come up: it is gone then. std::system_error where it cannot be started at all.
 [[nodiscard]] detail::launched by_spawn(const detail::launch_request& request);
 
+/// What the workers of one class of tasks have in common.
+struct worker_kind {
+  host::worker_class of;
+  worker::sandbox::plan seal;
+};
+
 /// What the workers of a pool have in common, by value: it lives in the supervisor.
 struct crew {
   pool_options options;
+  std::vector<worker_kind> kinds;  ///< each has as many lanes as any other, in this order
   shm::geometry shape;
   int read_write_fd = -1;
   int read_only_fd = -1;
   std::vector<int> event_fds;
   std::uint64_t payload_cap = 0;
   std::vector<detail::task_entry> tasks;
-  worker::sandbox::plan seal;
+
+  [[nodiscard]] const worker_kind& of_lane(unsigned lane) const noexcept {
+    return kinds[lane / (shape.lanes / kinds.size())];
+  }
 };
 
-/// Of options that are resolved. Errors: std::system_error where the filter cannot be built.
-[[nodiscard]] worker::sandbox::plan seal_of(const pool_options& options);
+/// Of permissions that are resolved. Errors: std::system_error where the filter cannot be built.
+[[nodiscard]] std::vector<worker_kind> kinds_of(std::span<const host::worker_class> classes, on_violation then);
 
 /// Becomes a worker. Called in the newborn child; does not return.
 [[noreturn]] void enter_worker(const crew& crew, const supervisor::worker_birth& birth);

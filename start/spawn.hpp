@@ -4,7 +4,8 @@
 //   spawn.cpp         the host's side
 //   init.cpp          selvage::init
 //   arrival.cpp       the fresh process's side, from init to supervisor
-//   spawn_orders.cpp  a pool's launch request as a message, and a message as a crew
+//   spawn_orders.cpp  a pool's launch request as a message
+//   told_crew.cpp     a message as a crew
 //
 // Called by: these files only.
 

@@ -1,4 +1,4 @@
-// A pool's launch request as a message, in the host; the message as a crew, in the fresh process. See spawn.hpp.
+// A pool's launch request as a message, in the host. See spawn.hpp.
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -26,9 +26,9 @@ static_assert(boost::pfr::tuple_size_v<recycle_options> == 4);
 static_assert(boost::pfr::tuple_size_v<restart_options> == 4);
 static_assert(boost::pfr::tuple_size_v<spin_options> == 4);
 static_assert(boost::pfr::tuple_size_v<pool_options> == 26);
+static_assert(boost::pfr::tuple_size_v<task_options> == 8);
+static_assert(boost::pfr::tuple_size_v<base::limits> == 8);
 static_assert(boost::pfr::tuple_size_v<permissions::grants> == 11);
-
-// ---- in the host --------------------------------------------------------------------------------------------------
 
 [[noreturn]] void refuse(const std::string& task, std::string message) {
   failure what;
@@ -110,7 +110,7 @@ std::unique_ptr<wire::Place> told(const std::function<void()>& hook, const char*
       place(reinterpret_cast<const void*>(function), fmt::format("pool_options::{}", field)));
 }
 
-std::unique_ptr<wire::PermissionOrdersT> told(const permissions::grants& given, on_violation then) {
+std::unique_ptr<wire::PermissionOrdersT> told(const permissions::grants& given) {
   auto it = std::make_unique<wire::PermissionOrdersT>();
   it->strict = given.from != permissions::foundation::unsafe;
   it->read = given.read;
@@ -123,7 +123,20 @@ std::unique_ptr<wire::PermissionOrdersT> told(const permissions::grants& given, 
   it->jit = given.jit;
   it->best_effort = given.best_effort;
   if (given.threads) it->threads = *given.threads;
-  it->kill_on_violation = then == on_violation::kill;
+  return it;
+}
+
+std::unique_ptr<wire::ClassOrdersT> told(const host::worker_class& given) {
+  auto it = std::make_unique<wire::ClassOrdersT>();
+  it->permissions = told(given.allowed.granted());
+  it->memory_bytes = given.limits.memory_bytes;
+  it->cpu_ns = given.limits.cpu_ns;
+  it->file_bytes = given.limits.file_bytes;
+  it->stack_bytes = given.limits.stack_bytes;
+  it->files = given.limits.files;
+  it->threads = given.limits.threads;
+  it->threads_if_possible = given.limits.threads_if_possible;
+  it->may_fork = given.limits.may_fork;
   return it;
 }
 
@@ -131,11 +144,6 @@ std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_reque
   auto it = std::make_unique<wire::WorkerOrdersT>();
   const pool_options& options = request.options;
   it->payload_cap = request.payload_cap;
-  it->memory_bytes = options.memory.count;
-  it->cpu_ns = options.cpu.count();
-  it->files = options.files;
-  it->file_size = options.file_size.count;
-  it->stack_bytes = options.stack.count;
   it->spin_ns = options.spin.worker.count();
   it->spin_pause = options.spin.pause;
   it->park_ns = options.spin.park.count();
@@ -144,136 +152,9 @@ std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_reque
   it->arena_growable = options.arena.growable;
   it->initializer = told(options.initializer, "initializer", place);
   it->finalizer = told(options.finalizer, "finalizer", place);
-  it->permissions = told(options.permissions.granted(), options.on_violation);
+  for (const host::worker_class& each : request.classes.classes) it->classes.push_back(told(each));
+  it->kill_on_violation = options.on_violation == on_violation::kill;
   return it;
-}
-
-// ---- in the fresh process -----------------------------------------------------------------------------------------
-
-[[noreturn]] void unfit(const std::string& why) { throw error(errc::worker_start_failed, why); }
-
-/// Finds in this process what a message names.
-class place_reader {
- public:
-  explicit place_reader(const std::vector<std::unique_ptr<wire::ModuleT>>& modules) {
-    for (const auto& named : modules) {
-      in_.push_back(loaded_.find(named->build_id));
-      if (in_.back() == nullptr) {
-        unfit(
-            fmt::format("{} is not loaded in the fresh process, or is another build there: link it, or load it before "
-                        "selvage::init",
-                        named->path));
-      }
-    }
-  }
-
-  void* operator()(const wire::Place& place, const std::string& what) const {
-    void* const address =
-        place.in_module() < in_.size() ? address_in(*in_[place.in_module()], place.offset()) : nullptr;
-    if (address == nullptr) unfit(what + " is not where the orders say");
-    return address;
-  }
-
- private:
-  loaded_modules loaded_;
-  std::vector<const loaded_module*> in_;
-};
-
-// What a callable without state is called on: any address that fits its alignment.
-alignas(128) constexpr std::byte no_state{};
-
-void take_tasks(told_crew& it, const schema::spawn_orders& orders, const place_reader& at) {
-  it.workers.tasks.reserve(orders.tasks.size());
-  it.functions.resize(orders.tasks.size());  // once: the tasks point into it
-  for (std::size_t i = 0; i < orders.tasks.size(); ++i) {
-    const wire::SpawnedTaskT& told = *orders.tasks[i];
-    const auto check = reinterpret_cast<decltype(detail::task_record::signature_check)>(
-        at(*told.signature_check, "the signature of " + told.name));
-    if (check() != told.signature_hash) unfit("task '" + told.name + "' has another signature here");
-    detail::task_entry entry{.name = told.name, .closure = &no_state, .run = nullptr};
-    entry.run = reinterpret_cast<detail::task_thunk>(at(*told.run, "the thunk of " + told.name));
-    if (told.function) {
-      const void* const function = at(*told.function, "the function of " + told.name);
-      std::memcpy(it.functions[i].bytes, &function, sizeof function);
-      entry.closure = it.functions[i].bytes;
-    }
-    it.workers.tasks.push_back(std::move(entry));
-  }
-}
-
-void set_close_on_exec(int fd, bool wanted) {
-  const int flags = ::fcntl(fd, F_GETFD);
-  if (flags == -1) unfit(fmt::format("descriptor {} did not arrive", fd));
-  base::check(::fcntl(fd, F_SETFD, wanted ? flags | FD_CLOEXEC : flags & ~FD_CLOEXEC), "fcntl(F_SETFD)");
-}
-
-void take_descriptors(told_crew& it, const schema::spawn_orders& orders) {
-  for (const wire::InheritedFd& fd : orders.inherit) {
-    set_close_on_exec(fd.number(), fd.close_on_exec());
-    it.workers.options.inherit.push_back(fd.number());
-  }
-  for (const int fd : orders.event_fds) set_close_on_exec(fd, true);
-  for (const int fd : {orders.read_write_fd, orders.read_only_fd, orders.bell_fd}) set_close_on_exec(fd, true);
-  it.workers.event_fds = orders.event_fds;
-  it.workers.read_write_fd = orders.read_write_fd;
-  it.workers.read_only_fd = orders.read_only_fd;
-  it.segment.read_write.reset(orders.read_write_fd);
-  it.segment.read_only.reset(orders.read_only_fd);
-  it.bell.reset(orders.bell_fd);
-}
-
-std::optional<unsigned> optional_of(const flatbuffers::Optional<std::uint32_t>& told) {
-  return told.has_value() ? std::optional<unsigned>(*told) : std::nullopt;
-}
-
-void take_options(pool_options& it, const schema::spawn_orders& orders, const place_reader& at) {
-  using std::chrono::nanoseconds;
-  const wire::WorkerOrdersT& worker = *orders.worker;
-  it.arena = {.initial = {worker.arena_initial}, .maximum = {worker.arena_maximum}, .growable = worker.arena_growable};
-  it.memory = {worker.memory_bytes};
-  it.cpu = nanoseconds(worker.cpu_ns);
-  it.files = worker.files;
-  it.file_size = {worker.file_size};
-  it.stack = {worker.stack_bytes};
-  it.spin.worker = nanoseconds(worker.spin_ns);
-  it.spin.pause = worker.spin_pause;
-  it.spin.park = nanoseconds(worker.park_ns);
-  const wire::PermissionOrdersT none;
-  const wire::PermissionOrdersT& granted = worker.permissions ? *worker.permissions : none;
-  it.permissions = permissions(
-      permissions::grants{.from = granted.strict ? permissions::foundation::strict : permissions::foundation::unsafe,
-                          .read = granted.read,
-                          .write = granted.write,
-                          .environment = granted.environment,
-                          .tcp_connect = granted.tcp_connect,
-                          .tcp_listen = granted.tcp_listen,
-                          .udp = granted.udp,
-                          .console = granted.console,
-                          .jit = granted.jit,
-                          .best_effort = granted.best_effort,
-                          .threads = optional_of(granted.threads)});
-  it.on_violation = granted.kill_on_violation ? on_violation::kill : on_violation::refuse;
-  it.name = orders.name;
-  it.capture_stderr = orders.capture_stderr;
-  it.recycle.resident = {orders.recycle->resident_bytes};
-  it.recycle.age = nanoseconds(orders.recycle->age_ns);
-  it.recycle.jitter = orders.recycle->jitter;
-  it.restart = {.budget = orders.restart->budget,
-                .backoff = nanoseconds(orders.restart->backoff_ns),
-                .backoff_limit = nanoseconds(orders.restart->backoff_limit_ns),
-                .start_timeout = nanoseconds(orders.restart->start_timeout_ns)};
-  const auto function = [&](const wire::Place& place, const char* name) {
-    return reinterpret_cast<plain_function>(at(place, name));
-  };
-  if (worker.initializer) it.initializer = function(*worker.initializer, "pool_options::initializer");
-  if (worker.finalizer) it.finalizer = function(*worker.finalizer, "pool_options::finalizer");
-}
-
-void check_build_and_shape(const schema::spawn_orders& orders) {
-  if (orders.format != shm::format_word) unfit("the fresh process has another build of Selvage than its host");
-  if (orders.lanes < 1 || orders.lanes > shm::max_lanes || orders.event_fds.size() != orders.lanes) {
-    unfit("the orders contradict themselves about the number of workers");
-  }
 }
 
 }  // namespace
@@ -304,22 +185,6 @@ schema::spawn_orders orders_of(const detail::launch_request& request) {
   it.restart->backoff_ns = options.restart.backoff.count();
   it.restart->backoff_limit_ns = options.restart.backoff_limit.count();
   it.restart->start_timeout_ns = options.restart.start_timeout.count();
-  return it;
-}
-
-std::unique_ptr<told_crew> crew_of(const schema::spawn_orders& orders) {
-  check_build_and_shape(orders);
-  auto it = std::make_unique<told_crew>();
-  take_descriptors(*it, orders);
-  it->workers.shape = {.lanes = orders.lanes,
-                       .request_arena_bytes = orders.request_arena_bytes,
-                       .response_arena_bytes = orders.response_arena_bytes};
-  shm::check_segment(it->segment, it->workers.shape);
-  const place_reader at(orders.modules);
-  take_options(it->workers.options, orders, at);
-  it->workers.payload_cap = orders.worker->payload_cap;
-  take_tasks(*it, orders, at);
-  it->workers.seal = seal_of(it->workers.options);
   return it;
 }
 

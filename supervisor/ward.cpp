@@ -150,7 +150,10 @@ std::uint64_t ward::attend_running(std::uint64_t now_ns, bool others_retire) {
   const std::uint64_t age_ns = now_ns - std::min(born_ns_, now_ns);
   recycle_need need = recycle_now(policy, age_ns, age_limit_ns_, resident_bytes_);
   if (place_.request.words->retire_request.load(std::memory_order_acquire) == epoch_) {
-    need = {.reason = shm::recycle_reason::calls, .urgent = true};  // the host has chosen the moment
+    // SYNC retire_request. The host has chosen the moment. relaxed: acquired with it
+    need = {
+        .reason = static_cast<shm::recycle_reason>(place_.request.words->retire_reason.load(std::memory_order_relaxed)),
+        .urgent = true};
   }
   if (need.reason != shm::recycle_reason::none && (need.urgent || !others_retire)) {
     sentence_ = {.reason = shm::verdict_reason::recycled, .recycle = need.reason};

@@ -30,7 +30,7 @@ loop::loop(const lane_window& window, shm::worker_lane lane, const seat& place, 
       tasks_(tasks),
       epoch_(place.epoch),
       event_fd_(place.event_fd),
-      memory_is_limited_(given.limits.memory_bytes != 0),
+      memory_(given.limits.memory_bytes),
       processor_is_limited_(given.limits.cpu_ns != 0),
       idler_(given.idle),
       results_(lane_, {given.response_initial_bytes, place.shape.response_arena_bytes}, given.payload_cap_bytes,
@@ -42,7 +42,7 @@ loop::~loop() = default;
 void loop::serve() {
   while (!retiring()) {
     if (crowded_) let_calls_gather();
-    if (spent()) {
+    if (spent_) {
       rest_until_retired();
     } else if (const std::uint64_t pending = lane_.pending(); pending != 0) {
       serve_batch(pending);
@@ -82,7 +82,7 @@ void loop::serve_batch(std::uint64_t pending) {
     alone = pending == 0;
     close(slot, started_ns, alone);
     unannounced_ = true;
-  } while (pending != 0 && !retiring() && !spent());
+  } while (pending != 0 && !retiring() && !spent_);
 }
 
 // Runs the call that was started at now_ns_. Returns: true when it is answered and is to be closed; false for a
@@ -106,13 +106,21 @@ bool loop::run(unsigned slot, const shm::taken_call& call) {
 // The answer is written: says so.
 void loop::close(unsigned slot, std::uint64_t started_ns, bool alone) noexcept {
   now_ns_ = base::now_ns();
-  lane_.response(slot).service_ns = now_ns_ - started_ns;
+  seal(lane_.response(slot), now_ns_ - started_ns);
   lane_.finish(slot, alone);
+}
+
+// What a task has leaked would count against the next one: nothing more is started here. The host, which sees it in the
+// answer, asks for this worker to be replaced, and what is posted moves on.
+void loop::seal(shm::response_header& answer, std::uint64_t service_ns) noexcept {
+  answer.service_ns = service_ns;
+  spent_ = spent_ || (memory_.is_limited() && (results_.ran_out_of_memory() || memory_.is_spent(service_ns)));
+  answer.flags = spent_ ? shm::response_flags::spent : 0;
 }
 
 // At any time: the next call's start has nothing to do with it.
 void loop::close_deferred(unsigned slot, std::uint64_t started_ns) noexcept {
-  lane_.response(slot).service_ns = base::now_ns() - started_ns;
+  seal(lane_.response(slot), base::now_ns() - started_ns);
   lane_.finish(slot);
   deferred_ &= ~shm::bit(slot);
   lane_.wake_host(false);
@@ -147,10 +155,6 @@ void loop::let_calls_gather() noexcept {
     for (const std::uint64_t until = base::now_ns() + gathering_ns; base::now_ns() < until;) shm::spin_pause();
   }
 }
-
-// What a task that ran out of memory has leaked would count against the next one: nothing more is started here. The
-// host, which has seen the answer, asks for this worker to be replaced, and what is posted moves on.
-bool loop::spent() const noexcept { return memory_is_limited_ && results_.ran_out_of_memory(); }
 
 void loop::rest_until_retired() noexcept {
   constexpr std::uint64_t nap_ns = 10'000'000;  // the supervisor nudges as well

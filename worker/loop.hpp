@@ -18,6 +18,7 @@
 #include "shm/lane.hpp"
 #include "worker/idle.hpp"
 #include "worker/lane_window.hpp"
+#include "worker/memory_share.hpp"
 #include "worker/result_writer.hpp"
 #include "worker/worker.hpp"
 
@@ -40,11 +41,11 @@ class loop {
   [[nodiscard]] bool run(unsigned slot, const shm::taken_call& call);
   void close(unsigned slot, std::uint64_t started_ns, bool alone) noexcept;
   void close_deferred(unsigned slot, std::uint64_t started_ns) noexcept;
+  void seal(shm::response_header& answer, std::uint64_t service_ns) noexcept;
   void announce() noexcept;
 
   void rest();
   void let_calls_gather() noexcept;
-  [[nodiscard]] bool spent() const noexcept;
   void rest_until_retired() noexcept;
   void run_coroutines();
   void rest_with_coroutines();
@@ -63,7 +64,8 @@ class loop {
   std::uint64_t deferred_ = 0;  // slots whose coroutine has not answered
   bool unannounced_ = false;    // the host was not woken after the last `done`
   int event_fd_;
-  bool memory_is_limited_;
+  memory_share memory_;
+  bool spent_ = false;  // nothing more is started here
   bool processor_is_limited_;
   bool crowded_ = false;  // the last call was one of many: its like follow at once
   idler idler_;

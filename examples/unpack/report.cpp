@@ -87,7 +87,7 @@ void print_surprises(const char* name, const std::vector<item>& items, const run
 
 void print_restarts(const selvage::restart_stats& why) {
   const auto all = why.crashed + why.exited + why.timed_out + why.aborted + why.failed_starts + why.recycled_calls +
-                   why.recycled_resident + why.recycled_age;
+                   why.recycled_resident + why.recycled_age + why.recycled_memory;
   const auto number = [](std::uint64_t count) { return static_cast<unsigned long long>(count); };
   std::printf("\nworkers restarted: %llu (%llu crashed, %llu exited, %llu timed out, %llu for other reasons)\n",
               number(all), number(why.crashed), number(why.exited), number(why.timed_out),

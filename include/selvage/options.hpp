@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -104,7 +105,9 @@ struct inline_options {
 };
 
 struct pool_options {
-  unsigned workers = 0;  ///< 1 to 120; 0: as many as this process may use cores
+  /// 1 to 120, in all; 0: as many as this process may use cores. A pool whose tasks have limits or permissions of their
+  /// own (task_options) has so many for each class of tasks.
+  unsigned workers = 0;
   selvage::start start = start::fork;
   std::string name = "selvage";  ///< of its processes in ps and top: NAME-super, NAME-w0; its first 9 characters show
   arena_options arena{};
@@ -144,6 +147,16 @@ struct pool_options {
 struct task_options {
   std::chrono::nanoseconds timeout{0};  ///< 0: the pool's; never negative
   std::chrono::nanoseconds grace{0};    ///< 0: the pool's; never negative
+  // Of the workers that run this task; 0: the pool's. Tasks with the same limits and permissions share workers; each
+  // such class of a pool has as many as pool_options::workers says, and a queue of its own.
+  bytes memory{0};
+  std::chrono::nanoseconds cpu{0};
+  unsigned files = 0;
+  bytes file_size{0};
+  bytes stack{0};
+  /// Not more than the pool's. A strict pool's task is strict, and each grant must be one of the pool's, or lie below
+  /// it. Nothing: the pool's.
+  std::optional<selvage::permissions> permissions{};
 };
 
 struct call_options {

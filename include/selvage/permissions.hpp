@@ -96,9 +96,12 @@ class permissions {
     bool jit = false;
     bool best_effort = false;
     std::optional<unsigned> threads{};
+
+    friend bool operator==(const grants&, const grants&) = default;
   };
   [[nodiscard]] const grants& granted() const noexcept { return grants_; }
   [[nodiscard]] bool is_strict() const noexcept { return grants_.from == foundation::strict; }
+  friend bool operator==(const permissions&, const permissions&) = default;
   /// Exactly these.
   explicit permissions(grants exactly) : grants_(std::move(exactly)) {}
 

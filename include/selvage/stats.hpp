@@ -20,6 +20,7 @@ struct service_histogram {
 
 struct task_stats {
   std::string name{};
+  unsigned task_class = 0;  ///< that of the lanes which run it
   std::uint64_t succeeded = 0;
   std::uint64_t failed = 0;  ///< with whatever errc
   service_histogram service{};
@@ -29,7 +30,8 @@ struct lane_stats {
   std::uint64_t epoch = 0;      ///< of the worker that is there now, from 1
   std::int32_t worker_pid = 0;  ///< 0 while there is none
   bool ready = false;
-  bool failed = false;  ///< its restart budget is spent: no worker will come any more
+  bool failed = false;      ///< its restart budget is spent: no worker will come any more
+  unsigned task_class = 0;  ///< counted up by the limits and permissions of tasks, in the order of the tasks
   unsigned in_flight = 0;
   std::uint64_t posted = 0;
   std::uint64_t settled = 0;
@@ -49,7 +51,8 @@ struct restart_stats {
   std::uint64_t recycled_calls = 0;
   std::uint64_t recycled_resident = 0;
   std::uint64_t recycled_age = 0;
-  std::uint64_t failed_starts = 0;  ///< ended or killed before it was ready, or could not be forked
+  std::uint64_t recycled_memory = 0;  ///< what their tasks had left behind took up their limit of memory
+  std::uint64_t failed_starts = 0;    ///< ended or killed before it was ready, or could not be forked
 };
 
 struct pool_stats {

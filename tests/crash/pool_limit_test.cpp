@@ -8,7 +8,7 @@ namespace {
 class pool_limits : public pool_survives {};
 
 TEST_F(pool_limits, that_are_negative_for_a_task_are_refused_when_the_pool_is_built) {
-  for (const task_options options : {task_options{.timeout = -1ns}, task_options{.grace = -1s}}) {
+  for (const task_options& options : {task_options{.timeout = -1ns}, task_options{.grace = -1s}}) {
     const auto bad = task("bad", &add_numbers, options);
     try {
       const pool pool(watched({.workers = 1}), add, bad);

@@ -46,6 +46,42 @@ TEST_F(pool_memory, what_a_task_leaked_never_counts_against_the_next_call) {
   }
 }
 
+// Each call leaks a sixteenth of the limit: no call is to be the one that finds nothing left.
+TEST_F(pool_memory, what_calls_leak_little_by_little_costs_workers_and_no_call) {
+  const auto drip = task("drip", [](std::uint64_t n) {
+    volatile char* const block = new char[4 * mebibyte];
+    for (std::size_t at = 0; at < 4 * mebibyte; at += 4096) block[at] = 1;
+    const std::vector<std::uint64_t> half(32 * mebibyte / sizeof n, n);
+    return half.back();
+  });
+  pool pool(watched({.workers = 2, .memory = 64_MiB}), drip);
+  for (std::uint64_t n = 0; n < 60; ++n) EXPECT_EQ(pool.call(drip, n).get(), n);
+  EXPECT_GE(pool.stats().restarts.recycled_memory, 6U);
+  EXPECT_EQ(pool.stats().moved, 0U) << "one call at a time";
+}
+
+// malloc keeps what was freed for the next allocation: that is not lost.
+TEST_F(pool_memory, memory_that_was_given_back_costs_no_worker) {
+  const auto pieces = task("pieces", [](std::uint64_t n) {
+    std::vector<std::vector<char>> all(10'000, std::vector<char>(4096, 'x'));
+    return all.size() + n;
+  });
+  const auto short_one = task("short_one", [](std::uint64_t n) { return n; });
+  pool pool(watched({.workers = 1, .memory = 96_MiB}), pieces, short_one);
+  for (std::uint64_t n = 0; n < 40; ++n) EXPECT_EQ(pool.call(pieces, n).get(), 10'000 + n);
+  for (std::uint64_t n = 0; n < 1000; ++n) EXPECT_EQ(pool.call(short_one, n).get(), n);
+  EXPECT_EQ(pool.stats().lanes[0].epoch, 1U);
+}
+
+// An initializer's memory is the worker's own: it is there at every call.
+TEST_F(pool_memory, what_the_initializer_takes_is_not_taken_for_a_leak) {
+  pool pool(
+      watched({.workers = 1, .memory = 64_MiB, .initializer = [] { (void)new std::vector<char>(40 * mebibyte, 'x'); }}),
+      honest);
+  for (std::uint64_t n = 0; n < 200; ++n) EXPECT_EQ(pool.call(honest, n).get(), n);
+  EXPECT_EQ(pool.stats().lanes[0].epoch, 1U);
+}
+
 rlim_t data_bytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {

@@ -262,7 +262,7 @@ class supervisor_rig {
   }
   void ring() { base::ring_eventfd(bell_.get()); }
   void retire(unsigned k) {
-    lanes_[k].request_retire();
+    lanes_[k].request_retire(shm::recycle_reason::calls);
     ring();
   }
   [[nodiscard]] bool await_started(unsigned k, unsigned slot) {

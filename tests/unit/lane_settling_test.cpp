@@ -290,7 +290,7 @@ TEST(lane, the_worker_told_to_retire_and_the_worker_accepted_are_those_of_the_op
   const request_words& words = *lane.memory.request().words;
   EXPECT_EQ(words.accepted_epoch.load(std::memory_order_relaxed), 0U);
   lane.host.accept_ready();
-  lane.host.request_retire();
+  lane.host.request_retire(recycle_reason::calls);
   EXPECT_EQ(words.accepted_epoch.load(std::memory_order_relaxed), 9U);
   EXPECT_EQ(words.retire_request.load(std::memory_order_relaxed), 9U);
   lane.host.reset();

@@ -139,7 +139,7 @@ TEST(options, a_fixed_arena_is_reserved_whole) {
 }
 
 TEST(options, the_geometry_follows) {
-  const shm::geometry shape = geometry_of(checked({.workers = 3, .arena = {.maximum = 16_MiB}}, 1));
+  const shm::geometry shape = geometry_of(checked({.workers = 3, .arena = {.maximum = 16_MiB}}, 1), 3);
   EXPECT_EQ(shape.lanes, 3U);
   EXPECT_EQ(shape.request_arena_bytes, (16_MiB).count);
   EXPECT_EQ(shape.response_arena_bytes, (16_MiB).count);

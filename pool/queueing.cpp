@@ -1,0 +1,92 @@
+// Calls that wait in this process while every worker of their class has enough, and callers that wait for room there.
+
+#include <functional>
+
+#include "pool/collecting.hpp"
+#include "pool/core.hpp"
+#include "pool/writing.hpp"
+
+namespace selvage::detail {
+
+void pool_core::enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held) {
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): whoever submits holds a reference, and `shared` another
+  const bool outside = !call.kept.storage && writes_outside_lock(arguments);
+  if (!call.kept.storage && arguments.write != nullptr) {
+    auto shared = host::call_ptr::share(&call);
+    if (outside) held.unlock();
+    try {
+      call.kept = keep(arguments);
+    } catch (...) {
+      if (outside) held.lock();
+      never_mind();
+      throw;
+    }
+    if (outside) held.lock();
+  } else {
+    call.kept.form = arguments.form;
+  }
+  if (auto reason = withdrawn(call)) {
+    settle_from_outside(call, std::move(*reason));
+    return;
+  }
+  if (call.id == 0) call.id = next_call_id_++;
+  queue.push_back(host::call_ptr::share(&call));
+  const bool for_workers = &queue != &inline_queue_;
+  need_helper(for_workers ? helper_duty::collect : helper_duty::watch);
+  if (outside && for_workers) {
+    pump_queues(held);      // lanes may have become idle meanwhile, and will not say so again
+    interrupt_collector();  // it may be the collector that waits for room
+  }
+}
+
+// One thread at a time: while it writes the first call outside the lock, nothing that came later may overtake that.
+void pool_core::pump_queues(lock_type& held) {
+  if (pumping_) return;  // whoever does takes what is here as well
+  struct turn {
+    bool& taken;
+    ~turn() { taken = false; }
+  } const turn{pumping_};
+  pumping_ = true;
+  bool shorter = false;
+  for (class_desk& desk : desks_) shorter |= pump(desk, held);
+  if (shorter) summon_those_without_room();
+}
+
+// Returns: some call has left the queue.
+bool pool_core::pump(class_desk& desk, lock_type& held) {
+  bool shorter = false;
+  while (call_state* const first = desk.queue.front()) {
+    auto call = desk.queue.pop();
+    const payload_source arguments = kept_source(call->kept);
+    const bool posted = post_somewhere(*first, arguments, held);
+    if (!posted && !first->settled()) {
+      desk.queue.push_front(std::move(call));
+      break;
+    }
+    if (!posted) (void)bury(std::move(call));  // nobody else may hold it
+    shorter = true;
+  }
+  return shorter;
+}
+
+// Requires: the lock, which is not held while this blocks. Returns when there is room, or when none is wanted any more.
+void pool_core::wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room) {
+  held.unlock();
+  const auto over = [&] {
+    const lock_type look(lock_);
+    return state_ != state::open || broken_.has_value() || stop.stop_requested() || has_room();
+  };
+  waiter self;
+  self.wants_room = true;
+  {
+    const std::stop_callback wake(stop, [&] {
+      const lock_type look(lock_);
+      summon(self);
+      interrupt_collector();  // which may be this one
+    });
+    sleep_or_collect(self, nullptr, over, base::never_ns);
+  }
+  held.lock();
+}
+
+}  // namespace selvage::detail
