@@ -1,6 +1,7 @@
 #pragma once
 // Time, as every process of a pool measures it: CLOCK_MONOTONIC, nanoseconds. Steps of the wall clock change nothing.
 
+#include <sys/resource.h>
 #include <time.h>
 
 #include <chrono>
@@ -24,7 +25,17 @@ inline constexpr std::uint64_t never_ns = ~std::uint64_t{0};
   return static_cast<std::uint64_t>(used.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(used.tv_nsec);
 }
 
-/// The same of another process; 0 where it is gone. Source: clock_getcpuclockid(3)
+/// What this process has used, and those that it has started and waited for.
+[[nodiscard]] inline std::uint64_t processor_time_with_children_ns() noexcept {
+  rusage children{};
+  ::getrusage(RUSAGE_CHILDREN, &children);  // which cannot fail
+  const auto ns = [](const timeval& span) {
+    return static_cast<std::uint64_t>(span.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(span.tv_usec) * 1'000U;
+  };
+  return processor_time_ns() + ns(children.ru_utime) + ns(children.ru_stime);
+}
+
+/// What another process has used, without its children; 0 where it is gone. Source: clock_getcpuclockid(3)
 [[nodiscard]] inline std::uint64_t processor_time_ns(int pid) noexcept {
   clockid_t clock{};
   timespec used{};

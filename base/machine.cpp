@@ -110,6 +110,7 @@ machine look_at_this_machine() {
   it.landlock = base::landlock_version();
   it.seccomp_filters = ::prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
   it.seccomp_traps = base::has_seccomp_traps();
+  it.seccomp_listeners = base::has_seccomp_listeners();
   it.user_namespaces = can_unshare(CLONE_NEWUSER);
   it.pid_namespaces = can_unshare(CLONE_NEWPID) || can_unshare(CLONE_NEWUSER | CLONE_NEWPID);
   const own_groups own = groups_of_this_process();

@@ -53,8 +53,8 @@ std::string_view landlock_meaning(int version) {
   if (version == 0) return "grants of files and TCP ports are refused; strict without any can be enforced";
   if (version < 3) return "reading can be granted; writing and TCP ports cannot";
   if (version < 4) return "files can be granted; TCP ports cannot";
-  if (version < 6) return "files and TCP ports can be granted";
-  return "files and TCP ports can be granted; signals are confined as well";
+  if (version < 6) return "files and TCP ports can be granted; programs cannot";
+  return "files, TCP ports and programs can be granted";
 }
 
 std::vector<row> rows_of(const machine& it) {
@@ -68,13 +68,16 @@ std::vector<row> rows_of(const machine& it) {
                      "no pool can be built: every worker runs under a filter"));
   all.push_back(fact("seccomp_traps", "seccomp traps", it.seccomp_traps, "refused calls are named in errors",
                      "strict permissions cannot be enforced"));
+  all.push_back(fact("seccomp_listeners", "seccomp listeners", it.seccomp_listeners,
+                     "a worker's threads and processes can be limited",
+                     "no number of threads can be asked for: somebody listens already, or the kernel cannot"));
   all.push_back(fact("user_namespaces", "user namespaces", it.user_namespaces, "may be made here",
                      "may not be made here; Selvage does not need them"));
   all.push_back(fact("pid_namespaces", "PID namespaces", it.pid_namespaces, "may be made here",
                      "may not be made here: what an unsafe task cuts loose may outlive a killed supervisor"));
   all.push_back({"control_groups", "control groups", quoted(text_of(it.groups)), std::string(text_of(it.groups)),
-                 it.memory_group_delegated ? "memory groups may be made here"
-                                           : "none may be made here: memory is limited by RLIMIT_DATA"});
+                 it.memory_group_delegated ? "memory groups may be made here; Selvage limits memory without them"
+                                           : "none may be made here; Selvage limits memory without them"});
   all.push_back({"memory_group_delegated", "", it.memory_group_delegated ? "true" : "false", "", ""});
   all.push_back({"shared_memory_bytes", "/dev/shm", std::to_string(it.shared_memory.count), mebibytes(it.shared_memory),
                  it.shared_memory.count < 67'108'865 ? "small: large payloads will say payload_exhausted"

@@ -154,6 +154,7 @@ void pool_core::lane_became_ready(host::lane_port& port) {
   port.ready = true;
   port.ready_seen.store(true, std::memory_order_relaxed);  // relaxed: a hint
   port.lane.accept_ready();
+  port.in_force = port.lane.in_force();
   (void)pid_of(port);
   if (options_.on_event) [[unlikely]]
     emit(event_kind::worker_started, nullptr, &port);

@@ -106,6 +106,7 @@ class lane_port {
   std::uint32_t failed_starts = 0;    ///< seen so far
   std::uint32_t threads_refused = 0;  ///< by the supervisor's count, as seen last
   std::int32_t worker_pid = 0;        ///< of the open epoch; 0: not known yet
+  shm::measures in_force;             ///< as the worker said when it was ready, before it had met a task
   lane_figures figures;               ///< `refusals`: of the workers before this one
 
  private:

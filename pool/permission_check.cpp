@@ -153,6 +153,7 @@ void require_a_kernel_that_can(const permissions::grants& it) {
                     what, least, version == 0 ? std::string("none") : "version " + std::to_string(version)));
   };
   need(!it.read.empty(), 1, "read grants");
+  need(!it.run.empty(), base::landlock_with_signals, "run grants");
   need(!it.write.empty(), base::landlock_with_truncate, "write grants");
   need(!it.tcp_connect.empty() || !it.tcp_listen.empty(), base::landlock_with_ports, "grants of TCP ports");
 }
@@ -179,6 +180,8 @@ std::string more_than(const permissions::grants& pool, const permissions::grants
     if (!is_below_one_of(pool.read, each)) return fmt::format("read(\"{}\")", each);
   for (const std::string& each : own.write)
     if (!is_below_one_of(pool.write, each)) return fmt::format("write(\"{}\")", each);
+  for (const std::string& each : own.run)
+    if (!is_below_one_of(pool.run, each)) return fmt::format("run(\"{}\")", each);
   for (const std::string& each : own.environment)
     if (!holds(pool.environment, each)) return fmt::format("env(\"{}\")", each.substr(0, each.find('=')));
   for (const std::uint16_t each : own.tcp_connect)
@@ -204,6 +207,7 @@ permissions resolved_permissions(const pool_options& given) {
   if (it.from == unsafe) return permissions(std::move(it));
   it.read = checked_paths(it.read, "read");
   it.write = checked_paths(it.write, "write");
+  it.run = checked_paths(it.run, "run");
   require_a_kernel_that_can(it);
   for (const std::string& path : it.read) advise(path);
   return permissions(std::move(it));

@@ -55,6 +55,8 @@ pool_stats pool_core::stats() const {
                          .bad_responses = port->figures.bad_responses,
                          .forged = port->figures.forged,
                          .refusals = port->figures.refusals + refusals,
+                         .landlock = port->in_force.landlock,
+                         .threads_counted = port->in_force.threads_counted,
                          .request_bytes_reserved = port->arena.bytes_reserved()});
     all.in_flight += port->in_flight_count();
   }

@@ -26,7 +26,7 @@ base::limits limits_of(const pool_options& pool, const task_options& own, const 
           .files = first_of(own.files, pool.files),
           .threads = granted.threads.value_or(strict ? threads_of_strict_workers : base::any_number_of_threads),
           .threads_if_possible = !granted.threads || granted.best_effort,
-          .may_fork = !strict};
+          .may_fork = !strict || !granted.run.empty()};
 }
 
 worker_class class_of(const pool_options& pool, const detail::task_record& task) {

@@ -146,12 +146,13 @@ void host_lane::open(std::uint64_t epoch) noexcept {
 
 // ---- worker --------------------------------------------------------------------------------------------------------
 
-void worker_lane::open(std::uint64_t epoch) noexcept {
+void worker_lane::open(std::uint64_t epoch, const measures& in_force) noexcept {
   response_words& words = *response_.words;
   words.done.store(0, std::memory_order_relaxed);
   words.newest.ticket.store(0, std::memory_order_relaxed);
   words.started.store(0, std::memory_order_relaxed);
   words.cpu_ns.store(0, std::memory_order_relaxed);
+  words.in_force.store(in_force.packed(), std::memory_order_relaxed);
   words.parked.store(0, std::memory_order_relaxed);
   response_.crash->kind.store(0, std::memory_order_relaxed);
   response_.refusal->count.store(0, std::memory_order_relaxed);

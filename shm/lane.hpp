@@ -152,6 +152,10 @@ class host_lane {
            response_.words->ready_token.load(std::memory_order_relaxed) == open_token_;
   }
   void accept_ready() noexcept { request_.words->accepted_epoch.store(open_epoch_, std::memory_order_release); }
+  /// Of the worker that is ready: its word.
+  [[nodiscard]] measures in_force() const noexcept {
+    return measures::of(response_.words->in_force.load(std::memory_order_relaxed));  // relaxed: acquired by ready()
+  }
   void request_retire(recycle_reason why) noexcept {
     request_.words->retire_reason.store(static_cast<std::uint32_t>(why), std::memory_order_relaxed);
     request_.words->retire_request.store(open_epoch_, std::memory_order_release);  // SYNC retire_request: the reason
@@ -216,7 +220,7 @@ class worker_lane {
   worker_lane(request_view request, response_view response) noexcept : request_(request), response_(response) {}
 
   /// Zeroes the worker's words and says that it is ready. Requires: open_epoch() == epoch. SYNC ready
-  void open(std::uint64_t epoch) noexcept;
+  void open(std::uint64_t epoch, const measures& in_force = {}) noexcept;
   [[nodiscard]] std::uint64_t open_epoch() const noexcept {
     return request_.words->open_epoch.load(std::memory_order_acquire);  // SYNC open_epoch
   }

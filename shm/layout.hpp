@@ -286,6 +286,22 @@ struct response_words {
   word64 ready_token;
   word32 parked;    ///< shm::parked: the worker sleeps; ring request_words::doorbell or its eventfd
   word32 doorbell;  ///< counts up; the host sleeps on it
+  word32 in_force;  ///< of what its pool wants enforced (measures). relaxed: published by ready_epoch
+};
+
+/// response_words::in_force
+///   bits 0-7  landlock         version in force, 0: none
+///   bit 8     threads_counted  the supervisor is asked before each is started
+struct measures {
+  std::uint8_t landlock = 0;
+  bool threads_counted = false;
+
+  [[nodiscard]] constexpr std::uint32_t packed() const noexcept {
+    return std::uint32_t{landlock} | (threads_counted ? 1U << 8U : 0U);
+  }
+  [[nodiscard]] static constexpr measures of(std::uint32_t packed) noexcept {
+    return {static_cast<std::uint8_t>(packed), (packed >> 8U & 1U) != 0};
+  }
 };
 
 enum class crash_kind : std::uint32_t { none = 0, signal = 1, exit = 2, quick_exit = 3 };
@@ -313,6 +329,7 @@ enum class grant : std::uint8_t {
   none = 0,
   read = 1,
   write = 2,
+  run = 4,
   network = 8,
   files = read | write,
 };

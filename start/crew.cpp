@@ -24,14 +24,19 @@ worker::sandbox::plan seal_of(const permissions& allowed, on_violation then) {
   grant granted = grant::none;
   if (!it.read.empty()) granted = granted | grant::read;
   if (!it.write.empty()) granted = granted | grant::write;
+  if (!it.run.empty()) granted = granted | grant::run;
   if (tcp || it.udp) granted = granted | grant::network;
+  const worker::sandbox::filter_grants for_filter = {
+      .granted = granted, .tcp = tcp, .udp = it.udp, .jit = it.jit, .then = then};
   return {.files_and_ports = {.read = it.read,
                               .write = it.write,
+                              .run = it.run,
                               .tcp_connect = it.tcp_connect,
                               .tcp_listen = it.tcp_listen},
-          .program = worker::sandbox::build_filter({.granted = granted, .tcp = tcp, .udp = it.udp, .jit = it.jit}),
+          .program = worker::sandbox::build_filter(for_filter),
           .then = then,
-          .jit = it.jit};
+          .jit = it.jit,
+          .traps = for_filter.traps()};
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ static_assert(boost::pfr::tuple_size_v<spin_options> == 4);
 static_assert(boost::pfr::tuple_size_v<pool_options> == 26);
 static_assert(boost::pfr::tuple_size_v<task_options> == 8);
 static_assert(boost::pfr::tuple_size_v<base::limits> == 8);
-static_assert(boost::pfr::tuple_size_v<permissions::grants> == 11);
+static_assert(boost::pfr::tuple_size_v<permissions::grants> == 12);
 
 [[noreturn]] void refuse(const std::string& task, std::string message) {
   failure what;
@@ -115,6 +115,7 @@ std::unique_ptr<wire::PermissionOrdersT> told(const permissions::grants& given) 
   it->strict = given.from != permissions::foundation::unsafe;
   it->read = given.read;
   it->write = given.write;
+  it->run = given.run;
   it->environment = given.environment;
   it->tcp_connect = given.tcp_connect;
   it->tcp_listen = given.tcp_listen;

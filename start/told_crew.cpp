@@ -101,6 +101,7 @@ permissions taken(const wire::PermissionOrdersT& told) {
       permissions::grants{.from = told.strict ? permissions::foundation::strict : permissions::foundation::unsafe,
                           .read = told.read,
                           .write = told.write,
+                          .run = told.run,
                           .environment = told.environment,
                           .tcp_connect = told.tcp_connect,
                           .tcp_listen = told.tcp_listen,

@@ -16,6 +16,7 @@
 #include <cstring>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/syscalls.hpp"
 #include "supervisor/child_list.hpp"
 
@@ -46,6 +47,37 @@ void append_children(int pid, std::vector<int>& to) {
   ::closedir(threads);
 }
 
+std::vector<int> tree_of(int pid) {
+  std::vector<int> found = {pid};
+  for (std::size_t i = 0; i < found.size() && found.size() < most_processes; ++i) append_children(found[i], found);
+  return found;
+}
+
+// What is used here of /proc/[pid]/stat; zeros where the process is gone.
+struct process_stat {
+  std::uint64_t waited_for_ticks = 0;  // of its dead children, user and system
+  std::uint64_t threads = 0;
+};
+process_stat stat_of(int pid) noexcept {
+  std::array<char, 32> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
+  const base::unique_fd file(base::retry_eintr([&] { return ::open(path.data(), O_RDONLY | O_CLOEXEC); }));
+  std::array<char, 512> text{};
+  if (!file || base::retry_eintr([&] { return ::read(file.get(), text.data(), text.size() - 1); }) <= 0) return {};
+  // Counted from field 3; the second, the name, may contain anything, so counting begins at its last ')'.
+  constexpr int cutime = 16, cstime = 17, num_threads = 20;
+  process_stat it;
+  const char* at = std::strrchr(text.data(), ')');
+  for (int field = 3; at != nullptr && field <= num_threads; ++field) {
+    at = std::strchr(at + 1, ' ');
+    if (at == nullptr) break;
+    const std::uint64_t value = std::strtoull(at + 1, nullptr, 10);
+    if (field == cutime || field == cstime) it.waited_for_ticks += value;
+    if (field == num_threads) it.threads = value;
+  }
+  return it;
+}
+
 unsigned threads_of_worker(int worker, const base::limits& limits, const process_tree& tree) {
   if (!limits.may_fork) return threads_of(worker);
   unsigned count = threads_of_tree(worker);
@@ -55,28 +87,19 @@ unsigned threads_of_worker(int worker, const base::limits& limits, const process
 
 }  // namespace
 
-unsigned threads_of(int pid) noexcept {
-  std::array<char, 32> path;
-  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
-  const base::unique_fd file(base::retry_eintr([&] { return ::open(path.data(), O_RDONLY | O_CLOEXEC); }));
-  if (!file) return 0;
-  std::array<char, 512> text{};
-  if (base::retry_eintr([&] { return ::read(file.get(), text.data(), text.size() - 1); }) <= 0) return 0;
-  // Field 20; the second, the name, may contain anything, so counting begins at its last ')'.
-  const char* at = std::strrchr(text.data(), ')');
-  constexpr int fields_after_name = 18;
-  for (int field = 0; at != nullptr && field < fields_after_name; ++field) at = std::strchr(at + 1, ' ');
-  return at == nullptr ? 0 : static_cast<unsigned>(std::strtoul(at + 1, nullptr, 10));
-}
+unsigned threads_of(int pid) noexcept { return static_cast<unsigned>(stat_of(pid).threads); }
 
 unsigned threads_of_tree(int pid) {
   unsigned count = 0;
-  std::vector<int> found = {pid};
-  for (std::size_t i = 0; i < found.size() && found.size() < most_processes; ++i) {
-    count += threads_of(found[i]);
-    append_children(found[i], found);
-  }
+  for (const int each : tree_of(pid)) count += threads_of(each);
   return count;
+}
+
+std::uint64_t processor_time_of_tree_ns(int pid) {
+  static const std::uint64_t tick_ns = 1'000'000'000U / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  std::uint64_t used = 0;
+  for (const int each : tree_of(pid)) used += base::processor_time_ns(each) + stat_of(each).waited_for_ticks * tick_ns;
+  return used;
 }
 
 listener_state take_thread_request(int listener, thread_request& request) noexcept {

@@ -19,6 +19,10 @@ namespace selvage::supervisor {
 /// The same with all its descendants, as long as their parents live. Cost: 5 us for each thread.
 [[nodiscard]] unsigned threads_of_tree(int pid);
 
+/// What a worker and its descendants have used of the processors, those that it has waited for included: never more
+/// than what they have. Cost: 5 us for each process. Source: proc_pid_stat(5), cutime and cstime
+[[nodiscard]] std::uint64_t processor_time_of_tree_ns(int pid);
+
 /// A worker that is held until it is answered.
 struct thread_request {
   int listener;

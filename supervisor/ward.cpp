@@ -244,7 +244,7 @@ std::uint64_t ward::watch_calls() {
     // The clocks after the look: no honest stamp lies ahead of them.
     const bool is_timed = limits_.cpu_ns != 0 && look.in_flight != 0;
     const processor_time cpu{
-        .limit_ns = limits_.cpu_ns, .cores = shared_.cores, .used_ns = is_timed ? base::processor_time_ns(pid_) : 0};
+        .limit_ns = limits_.cpu_ns, .cores = shared_.cores, .used_ns = is_timed ? processor_time_used() : 0};
     return deadlines_.judge(look, base::now_ns(), cpu);
   };
   outlook seen = judge_now();
@@ -263,6 +263,11 @@ std::uint64_t ward::watch_calls() {
                .cpu_used_ns = seen.late->cpu_used_ns};
   handle(event::overdue);
   return base::never_ns;
+}
+
+// A strict worker has no descendants to look for.
+std::uint64_t ward::processor_time_used() const {
+  return limits_.may_fork ? processor_time_of_tree_ns(pid_) : base::processor_time_ns(pid_);
 }
 
 // A worker that says "done", rings nobody, and takes it back when nobody looks would run without a limit. So the host

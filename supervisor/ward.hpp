@@ -102,6 +102,7 @@ class ward {
   void tell_to_retire() noexcept;
   void nudge() noexcept;
   std::uint64_t watch_untaken(std::uint64_t slots) noexcept;
+  [[nodiscard]] std::uint64_t processor_time_used() const;
   [[nodiscard]] bool is_open() const noexcept;
   [[nodiscard]] bool says_ready() const noexcept;
   [[nodiscard]] bool is_accepted() const noexcept;

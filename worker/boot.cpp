@@ -97,12 +97,14 @@ void die_with_the_supervisor(int supervisor_pidfd) {
   if (ended != 0) ::_exit(exit_orphaned);  // it died before the signal was asked for
 }
 
-// Somebody may be asked already by a filter that the program is under.
-void count_threads(const seat& place, bool if_possible) {
+// Returns: false where somebody is asked already by a filter that the program is under, and that is well.
+bool count_threads(const seat& place, bool if_possible) {
   try {
     install_thread_guard(place);
+    return true;
   } catch (const std::system_error& problem) {
     if (!if_possible || problem.code() != std::errc::device_or_resource_busy) throw;
+    return false;
   }
 }
 
@@ -169,11 +171,12 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   crash_recorder::install();
   // 11. What no worker may do; and whom to ask before another thread is started.
   bpf::install(baseline_filter(window.addresses, given.limits.memory_bytes != 0));
-  if (guard_line) count_threads(place, given.limits.threads_if_possible);
+  shm::measures in_force;
+  if (guard_line) in_force.threads_counted = count_threads(place, given.limits.threads_if_possible);
   guard_line.reset();
   // 12. What this one may not do.
   const limit_setter limits(given.limits);
-  if (given.seal.strict()) sandbox::seal(given.seal);
+  if (given.seal.strict()) in_force.landlock = static_cast<std::uint8_t>(sandbox::seal(given.seal));
   // 13. What it may use. Behind the seal, which opens files.
   limits.set();
   // 14. The user's initializer.
@@ -181,7 +184,7 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   // 15. The host hands over the lane.
   booted self = {window, shm::worker_lane(window.request, window.response)};
   if (!wait_until_open(self, place.epoch)) return std::nullopt;
-  self.lane.open(place.epoch);
+  self.lane.open(place.epoch, in_force);
   crash_recorder::open(self.lane.crash(), place.epoch);
   sandbox::open_refusals(self.lane.refusal(), place.epoch);
   return self;

@@ -32,6 +32,7 @@ loop::loop(const lane_window& window, shm::worker_lane lane, const seat& place, 
       event_fd_(place.event_fd),
       memory_(given.limits.memory_bytes),
       processor_is_limited_(given.limits.cpu_ns != 0),
+      may_fork_(given.limits.may_fork),
       idler_(given.idle),
       results_(lane_, {given.response_initial_bytes, place.shape.response_arena_bytes}, given.payload_cap_bytes,
                given.idle),
@@ -67,7 +68,9 @@ void loop::serve_batch(std::uint64_t pending) {
     const shm::taken_call call = lane_.take(slot, alone);
     crowded_ = (call.flags & shm::request_flags::in_crowd) != 0;
     const std::uint64_t started_ns = now_ns_;
-    if (processor_is_limited_) lane_.stamp_processor_time(base::processor_time_ns());
+    if (processor_is_limited_) {
+      lane_.stamp_processor_time(may_fork_ ? base::processor_time_with_children_ns() : base::processor_time_ns());
+    }
     const bool wanted = lane_.start(slot, call.flags, started_ns);
     if (unannounced_) lane_.wake_host(true);
     unannounced_ = false;

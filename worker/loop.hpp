@@ -67,6 +67,7 @@ class loop {
   memory_share memory_;
   bool spent_ = false;  // nothing more is started here
   bool processor_is_limited_;
+  bool may_fork_;
   bool crowded_ = false;  // the last call was one of many: its like follow at once
   idler idler_;
   result_writer results_;

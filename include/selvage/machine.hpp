@@ -20,9 +20,10 @@ struct machine {
   bool new_enough = false;  ///< 6.1 and later, which Selvage is made for
   int landlock = 0;         ///< version of its interface, 0: none
   bool seccomp_filters = false;
-  bool seccomp_traps = false;    ///< refused calls can be named
-  bool user_namespaces = false;  ///< this process may make one
-  bool pid_namespaces = false;   ///< it may make one of these, in a user namespace if need be
+  bool seccomp_traps = false;      ///< refused calls can be named
+  bool seccomp_listeners = false;  ///< threads and processes can be counted as they are started
+  bool user_namespaces = false;    ///< this process may make one
+  bool pid_namespaces = false;     ///< it may make one of these, in a user namespace if need be
   control_groups groups = control_groups::none;
   bool memory_group_delegated = false;  ///< this process may make memory groups of its own
   bytes shared_memory{};                ///< the size of /dev/shm

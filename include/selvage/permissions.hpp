@@ -51,6 +51,11 @@ class permissions {
   [[nodiscard]] permissions read(std::string path) const { return with(&grants::read, std::move(path)); }
   /// Write, create, rename and remove; not read, and never owner, mode, times or extended attributes.
   [[nodiscard]] permissions write(std::string path) const { return with(&grants::write, std::move(path)); }
+  /// A program, or every one below a folder: it may be read and executed, and with it the libraries of /lib and
+  /// /usr/lib. It is under the same permissions, except that what it is refused is an errno that nobody is told of; and
+  /// it is ended with its worker. A script's interpreter needs a grant of its own. Needs Landlock's signal scope (Linux
+  /// 6.12), for processes may be signalled then.
+  [[nodiscard]] permissions run(std::string path) const { return with(&grants::run, std::move(path)); }
   /// A variable of this program's environment, as it is when the pool is built.
   [[nodiscard]] permissions env(std::string name) const { return with(&grants::environment, std::move(name)); }
   [[nodiscard]] permissions net(tcp_connect to) const { return with(&grants::tcp_connect, to.port); }
@@ -89,7 +94,7 @@ class permissions {
 
   struct grants {
     foundation from = foundation::by_start;
-    std::vector<std::string> read{}, write{}, environment{};
+    std::vector<std::string> read{}, write{}, run{}, environment{};
     std::vector<std::uint16_t> tcp_connect{}, tcp_listen{};
     bool udp = false;
     bool console = false;

@@ -38,6 +38,9 @@ struct lane_stats {
   std::uint64_t bad_responses = 0;  ///< answers that were no valid answers
   std::uint64_t forged = 0;         ///< answers for calls that were not posted, and crash records that were not true
   std::uint64_t refusals = 0;       ///< system calls that its workers were refused, as told by them
+  int landlock = 0;              ///< version that confines its worker's files, ports and signals; 0: none is needed, or
+                                 ///< there is none and permissions::best_effort
+  bool threads_counted = false;  ///< its worker has no more threads than it may
   std::uint64_t request_bytes_reserved = 0;
 };
 

@@ -10,7 +10,7 @@ function(run expected_status)
 endfunction()
 
 execute_process(COMMAND "${SELVAGE}" doctor --json RESULT_VARIABLE status OUTPUT_VARIABLE json)
-foreach(key IN ITEMS kernel landlock seccomp_filters seccomp_traps user_namespaces pid_namespaces control_groups
+foreach(key IN ITEMS kernel landlock seccomp_filters seccomp_traps seccomp_listeners user_namespaces pid_namespaces control_groups
     memory_group_delegated shared_memory_bytes shared_memory_free_bytes mseal mdwe pidfd futex_waitv membarrier strict)
   string(JSON value ERROR_VARIABLE problem GET "${json}" ${key})
   if(problem)

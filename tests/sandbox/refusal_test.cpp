@@ -13,6 +13,7 @@
 #include <fstream>
 #include <thread>
 
+#include "base/kernel.hpp"
 #include "tests/support/manners_of_death.hpp"
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/shared_words.hpp"
@@ -69,10 +70,10 @@ constexpr attempt refused_attempts[] = {
     {"change_a_mode", &victims::change_a_mode, EPERM},
     {"open_a_pair_of_sockets", &victims::open_a_pair_of_sockets, EPERM},
     {"open_a_fast_socket", &victims::open_a_fast_socket, EACCES},
-    {"run_a_program", &victims::run_a_program, EPERM},
-    {"fork_a_child", &victims::fork_a_child, EPERM},
-    {"vfork_a_child", &victims::vfork_a_child, EPERM},
-    {"clone_a_child", &victims::clone_a_child, EPERM},
+    {"run_a_program", &victims::run_a_program, EACCES},
+    {"fork_a_child", &victims::fork_a_child, EACCES},
+    {"vfork_a_child", &victims::vfork_a_child, EACCES},
+    {"clone_a_child", &victims::clone_a_child, EACCES},
     {"share_memory_by_system_v", &victims::share_memory_by_system_v, EPERM},
     {"make_a_semaphore", &victims::make_a_semaphore, EPERM},
     {"make_a_message_queue", &victims::make_a_message_queue, EPERM},
@@ -388,6 +389,30 @@ TEST_P(strict_worker, has_no_environment_and_no_terminal) {
   EXPECT_EQ(pool.call(look, "SELVAGE_SECRET").get(), "key");
   EXPECT_EQ(pool.call(variables).get(), 1);
   ::unsetenv("SELVAGE_SECRET");
+}
+
+void open_a_file_at_the_start() { (void)victims::open_a_file(); }
+
+TEST_P(strict_worker, whose_initializer_is_ended_for_a_call_says_which) {
+  try {
+    const pool pool(
+        sealed(
+            {.on_violation = on_violation::kill, .restart = {.budget = 1}, .initializer = &open_a_file_at_the_start}),
+        add);
+    FAIL() << "the pool was built";
+  } catch (const error& problem) {
+    EXPECT_EQ(problem.code(), errc::worker_start_failed);
+    EXPECT_THAT(problem.what(), ::testing::HasSubstr("system call that it may not make: openat"));
+  }
+}
+
+TEST_P(strict_worker, says_what_is_in_force) {
+  pool pool(sealed(), add);
+  expect_usable(pool);
+  for (const lane_stats& lane : pool.stats().lanes) {
+    EXPECT_EQ(lane.landlock, base::landlock_version());
+    EXPECT_EQ(lane.threads_counted, base::has_seccomp_listeners());
+  }
 }
 
 }  // namespace

@@ -62,12 +62,39 @@ TEST(sandbox_filter, says_of_every_number_what_its_row_says) {
     std::uint32_t by_row = no_such_call;
     std::uint32_t by_row_if_granted = no_such_call;
     if (rule != nullptr && rule->then == outcome::allowed) by_row = by_row_if_granted = allow;
-    if (rule != nullptr && rule->then == outcome::granted) by_row = trap, by_row_if_granted = allow;
+    if (rule != nullptr && rule->then == outcome::granted) {
+      by_row = trap;
+      by_row_if_granted = any_of(rule->needs, everything.granted) ? allow : trap;
+    }
     if (rule != nullptr && (rule->then == outcome::refused || rule->then == outcome::forbidden))
       by_row = by_row_if_granted = trap;
     EXPECT_EQ(strict(number), by_row) << name;
     EXPECT_EQ(granted(number), by_row_if_granted) << name;
   }
+}
+
+// A program that was started has no handler: what is refused there is an errno.
+TEST(sandbox_filter, tells_programs_what_they_are_refused_by_an_errno) {
+  constexpr std::uint32_t refused = SECCOMP_RET_ERRNO | EPERM;
+  const program running({.granted = grant::run});
+  const program running_or_killed({.granted = grant::run, .then = on_violation::kill});
+  for (int number = 0; number < 1100; ++number) {
+    const syscall_rule* const rule = rule_of(number);
+    if (rule == nullptr || rule->then == outcome::inspected) continue;
+    const bool has = rule->then == outcome::allowed ||
+                     (rule->then == outcome::granted && any_of(rule->needs, grant::run | grant::read));
+    const bool is_absent = rule->then == outcome::absent;
+    const std::uint32_t otherwise = rule->then == outcome::forbidden ? trap : refused;
+    EXPECT_EQ(running(number), has ? allow : is_absent ? no_such_call : otherwise) << rule->name;
+    EXPECT_EQ(running_or_killed(number), has ? allow : is_absent ? no_such_call : trap) << rule->name;
+  }
+  EXPECT_EQ(running(SYS_clone, {SIGCHLD}), allow);
+  EXPECT_EQ(running(SYS_clone, {CLONE_VM | CLONE_VFORK | SIGCHLD}), allow);
+  EXPECT_EQ(running(SYS_clone, {CLONE_VM | CLONE_SIGHAND | CLONE_THREAD}), allow);
+  EXPECT_EQ(running(SYS_clone, {CLONE_NEWUSER | SIGCHLD}), refused);
+  EXPECT_EQ(running(SYS_kill, {own + 1}), allow) << "Landlock sees to it";
+  for (const program* const each : {&running, &running_or_killed})
+    EXPECT_EQ((*each)(SYS_rt_sigaction, {SIGSYS}), refused) << "a start of a program tries, with all signals blocked";
 }
 
 TEST(sandbox_filter, every_row_has_a_name_that_libseccomp_knows_and_stands_once) {
@@ -226,6 +253,7 @@ TEST(sandbox_filter, stays_within_the_size_that_the_kernel_takes) {
 std::string verdict_text(const syscall_rule& rule) {
   const bool network = any_of(grant::network, rule.needs);
   const std::string grants = network                      ? "net"
+                             : rule.needs == grant::run   ? "run"
                              : rule.needs == grant::files ? "read or write"
                              : rule.needs == grant::write ? "write"
                                                           : "";

@@ -53,7 +53,7 @@ condition is_null(unsigned index) { return {.arg = index, .op = SCMP_CMP_EQ, .da
 
 class program_writer {
  public:
-  program_writer() : context_(seccomp_init(SCMP_ACT_TRAP)) {
+  explicit program_writer(std::uint32_t otherwise) : context_(seccomp_init(otherwise)) {
     if (!context_) base::throw_errno(ENOMEM, "seccomp_init");
     check(seccomp_attr_set(context_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS), "SCMP_FLTATR_ACT_BADARCH");
     check(seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2), "SCMP_FLTATR_CTL_OPTIMIZE");
@@ -64,6 +64,10 @@ class program_writer {
   }
   void allow(std::string_view name) { add(SCMP_ACT_ALLOW, number_of(std::string(name).c_str()), {}); }
   void absent(int number) { add(SCMP_ACT_ERRNO(ENOSYS), number, {}); }
+  void trap(std::string_view name) { add(SCMP_ACT_TRAP, number_of(std::string(name).c_str()), {}); }
+  void refuse(const char* name, int error, std::initializer_list<condition> where = {}) {
+    add(SCMP_ACT_ERRNO(error), number_of(name), where);
+  }
 
   /// An int argument has one of these values.
   void allow_one_of(const char* name, unsigned index, std::initializer_list<std::uint64_t> values) {
@@ -122,11 +126,15 @@ void descriptors(program_writer& to) {
   to.allow_one_of("ioctl", 1, {TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX});
 }
 
-void own_process(program_writer& to) {
+void own_process(program_writer& to, const filter_grants& given) {
   constexpr std::uint64_t namespaces =
       CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
   constexpr std::uint64_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
-  to.allow("clone", {bits(0, namespaces | thread, thread)});
+  if (given.runs_programs()) {
+    to.allow("clone", {bits(0, namespaces, 0)});
+  } else {
+    to.allow("clone", {bits(0, namespaces | thread, thread)});
+  }
   to.allow("personality", {is(0, int_bits)});
   // Nothing by which it could become dumpable, outlive its supervisor, or take SIGSYS over.
   to.allow_one_of(
@@ -143,7 +151,7 @@ void own_process(program_writer& to) {
   }
 }
 
-void other_processes(program_writer& to) {
+void other_processes(program_writer& to, const filter_grants& given) {
   for (const char* const call :
        {"prlimit64", "sched_getaffinity", "sched_getattr", "sched_getparam", "sched_getscheduler",
         "sched_rr_get_interval", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler"}) {
@@ -154,7 +162,11 @@ void other_processes(program_writer& to) {
     for (const char* const call : {"ioprio_get", "ioprio_set"}) to.allow(call, {is(0, ioprio_who_process), is(1, pid)});
   }
   for (const char* const call : {"kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"}) {
-    to.allow(call, {is(0, own_pid)});
+    if (given.runs_programs()) {
+      to.allow(call);  // a program's abort() names the program: Landlock keeps signals within the worker's tree
+    } else {
+      to.allow(call, {is(0, own_pid)});
+    }
   }
 }
 
@@ -237,10 +249,27 @@ std::vector<sock_filter> prologue() {
   return code;
 }
 
+// What is refused is an errno, unless everything ends the program; what no honest one does always does. libseccomp
+// takes no rule that says what is done otherwise.
+void programs(program_writer& to, const filter_grants& given) {
+  if (!given.runs_programs()) return;
+  if (given.traps()) {
+    // A program is started with its signals reset while all are blocked, where a trap would end it.
+    to.refuse("rt_sigaction", EPERM, {is(0, SIGSYS)});
+    return;
+  }
+  for (const syscall_rule& rule : syscall_rules()) {
+    if (rule.then == outcome::forbidden) to.trap(rule.name);
+  }
+}
+
 }  // namespace
 
-std::vector<sock_filter> build_filter(const filter_grants& given) {
-  program_writer to;
+std::vector<sock_filter> build_filter(const filter_grants& wanted) {
+  filter_grants given = wanted;
+  // A program opens its libraries. Which files: Landlock.
+  if (given.runs_programs()) given.granted = given.granted | grant::read;
+  program_writer to(given.traps() ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(EPERM));
   for (const syscall_rule& rule : syscall_rules()) {
     if (rule.then == outcome::allowed || (rule.then == outcome::granted && any_of(rule.needs, given.granted))) {
       to.allow(rule.name);
@@ -248,10 +277,11 @@ std::vector<sock_filter> build_filter(const filter_grants& given) {
   }
   memory(to, given);
   descriptors(to);
-  own_process(to);
-  other_processes(to);
+  own_process(to, given);
+  other_processes(to, given);
   files(to, given);
   network(to, given);
+  programs(to, given);
   for (int number = 0; number < end_of_numbers(); ++number) {
     const syscall_rule* const rule = rule_of(number);
     if (rule == nullptr || rule->then == outcome::absent) to.absent(number);

@@ -7,6 +7,9 @@
 // Everything refused is a trap (SIGSYS), so that violation.hpp can tell what it was. What the C library calls while all
 // signals are blocked must not trap, for that would end the process: clone3 is absent by an errno.
 //
+// Where programs may be run, they are under the same filter and have no handler: what is refused is an errno there, and
+// is not told; only what no honest program does still traps, which ends it. Under on_violation::kill everything does.
+//
 // Called by: sandbox.cpp. Never: looks at a path; lets a call through whose row is not written.
 // Source: seccomp(2), seccomp_rule_add(3), Documentation/userspace-api/seccomp_filter.rst
 
@@ -15,6 +18,8 @@
 
 #include <string>
 #include <vector>
+
+#include <selvage/permissions.hpp>
 
 #include "worker/sandbox/syscall_policy.hpp"
 
@@ -26,6 +31,11 @@ struct filter_grants {
   bool tcp = false;  ///< sockets of IPv4 and IPv6; which ports is Landlock's business
   bool udp = false;
   bool jit = false;  ///< memory may be writable and executable
+  on_violation then = on_violation::refuse;
+
+  [[nodiscard]] bool runs_programs() const noexcept { return any_of(grant::run, granted); }
+  /// Refused calls are told by a trap.
+  [[nodiscard]] bool traps() const noexcept { return !runs_programs() || then == on_violation::kill; }
 };
 
 /// Errors: std::system_error where libseccomp or its memory fails.

@@ -84,6 +84,25 @@ void add_path(int ruleset, const std::string& path, std::uint64_t rights) {
               ("landlock_add_rule: " + path).c_str());
 }
 
+// What every dynamic program reads before its own first instruction, and the loader itself, which the kernel executes.
+constexpr const char* loaders[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
+                                   "/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1"};
+constexpr const char* libraries[] = {"/lib",           "/lib64",           "/usr/lib",          "/usr/lib64",
+                                     "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload"};
+
+bool exists(const char* path) noexcept { return ::access(path, F_OK) == 0; }
+
+void add_programs(int ruleset, const std::vector<std::string>& run) {
+  using namespace file_right;
+  if (run.empty()) return;
+  for (const auto& path : run) add_path(ruleset, path, execute | read_file | read_dir);
+  for (const char* const path : loaders)
+    if (exists(path)) add_path(ruleset, path, execute | read_file);
+  for (const char* const path : libraries)
+    if (exists(path)) add_path(ruleset, path, read_file | read_dir);
+  add_path(ruleset, "/dev/null", read_file | write_file);
+}
+
 void add_port(int ruleset, std::uint16_t port, std::uint64_t right) {
   port_rule rule = {.allowed = right, .port = port};
   base::check(::syscall(SYS_landlock_add_rule, ruleset, rule_of_port, &rule, 0U), "landlock_add_rule of a port");
@@ -98,6 +117,7 @@ int confine(const landlock_rules& given) {
   const std::uint64_t known = file_rights(version);
   using namespace file_right;
   for (const auto& path : given.read) add_path(ruleset.get(), path, read_file | read_dir);
+  add_programs(ruleset.get(), given.run);
   for (const auto& path : given.write) {
     add_path(ruleset.get(), path,
              known & (write_file | truncate | remove_dir | remove_file | make_dir | make_reg | make_sym | refer));

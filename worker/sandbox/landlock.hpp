@@ -14,6 +14,7 @@ namespace selvage::worker::sandbox {
 
 struct landlock_rules {
   std::vector<std::string> read{}, write{};                ///< absolute paths: a file, or everything below a folder
+  std::vector<std::string> run{};                          ///< the same: programs, which may be read too
   std::vector<std::uint16_t> tcp_connect{}, tcp_listen{};  ///< ports
 };
 

@@ -31,23 +31,23 @@ void drop_capabilities() {
 }
 
 // Refused under every plan, and of no effect where it is not.
-void try_a_refused_call() {
+void try_a_refused_call(bool is_told) {
   errno = 0;
-  const std::uint64_t before = refusals();
-  if (::syscall(SYS_inotify_init1, 0) != -1 || errno != EPERM || refusals() != before + 1)
+  const std::uint64_t wanted = refusals() + (is_told ? 1 : 0);
+  if (::syscall(SYS_inotify_init1, 0) != -1 || errno != EPERM || refusals() != wanted)
     throw std::runtime_error("the worker's seal does not hold: a call that must be refused was not");
 }
 
 }  // namespace
 
-void seal(const plan& given) {
+int seal(const plan& given) {
   // 1. Nobody of the same user reads this memory or its descriptors through /proc.
   base::check(::prctl(PR_SET_DUMPABLE, 0), "prctl(PR_SET_DUMPABLE)");
   // 2. Memory that was writable never becomes executable. Older kernels: the filter's word alone.
   if (!given.jit && ::prctl(pr_set_mdwe, mdwe_refuse_exec_gain, 0, 0, 0) != 0 && errno != EINVAL)
     base::throw_errno(errno, "prctl(PR_SET_MDWE)");
   // 3. Files and ports.
-  (void)confine(given.files_and_ports);
+  const int landlock = confine(given.files_and_ports);
   // 4. No privilege of root: real-time priority, the files of others, raw devices. After 3: it opens files.
   drop_capabilities();
   // 5. Who tells what was refused, before anything is.
@@ -55,8 +55,9 @@ void seal(const plan& given) {
   // 6. Everything else.
   bpf::install(filter_for(given.program, ::getpid()));
   // 7. It holds.
-  try_a_refused_call();
+  try_a_refused_call(given.traps);
   set_violation(given.then);
+  return landlock;
 }
 
 }  // namespace selvage::worker::sandbox

@@ -22,13 +22,15 @@ struct plan {
   std::vector<sock_filter> program{};  ///< of build_filter
   on_violation then = on_violation::refuse;
   bool jit = false;
+  bool traps = true;  ///< refused calls are told
 
   [[nodiscard]] bool strict() const noexcept { return !program.empty(); }
 };
 
 /// Seals the calling process, and makes sure that the seal holds: one call that must be refused is.
 /// Requires: a strict plan; no_new_privs; one thread; crash_recorder::install has run.
+/// Returns: the version of Landlock in force, 0 for none.
 /// Errors: std::system_error, std::runtime_error: the process is then not to be used.
-void seal(const plan& given);
+int seal(const plan& given);
 
 }  // namespace selvage::worker::sandbox

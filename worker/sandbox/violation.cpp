@@ -50,6 +50,7 @@ void answer(ucontext_t& context, int error) noexcept {
 #endif
 
 std::uint8_t path_argument(const syscall_rule& rule) noexcept {
+  if (rule.name == "execve" || rule.name == "execveat") return rule.name == "execve" ? 0 : 1;
   if (!any_of(rule.needs, grant::files) || rule.name == "fchdir" || rule.name == "getcwd") return shm::no_path;
   constexpr std::string_view behind_a_descriptor[] = {"faccessat2", "openat2", "renameat2", "statx"};
   const bool second = rule.name.ends_with("at") && rule.name != "stat" && rule.name != "lstat";
@@ -96,6 +97,14 @@ void write_down(int number, const arguments& given, const syscall_rule* rule) no
   state.writing.store(false, std::memory_order_release);
 }
 
+// Before the lane is open, in the initializer that is, there is no other place. Its tail is in the error of the start.
+void name_on_stderr(const syscall_rule* rule) noexcept {
+  constexpr std::string_view before = "selvage: the initializer was ended for a system call that it may not make: ";
+  const std::string_view name = rule == nullptr ? "one without a name" : rule->name;
+  for (const std::string_view part : {before, name, std::string_view("\n")})
+    (void)base::retry_eintr([&] { return ::write(STDERR_FILENO, part.data(), part.size()); });
+}
+
 int error_for(const syscall_rule* rule) noexcept {
   if (rule == nullptr || rule->then == outcome::absent) return ENOSYS;
   return rule->needs == grant::none ? EPERM : EACCES;
@@ -109,8 +118,10 @@ void on_trap(int signal, siginfo_t* info, void* context) {
   const syscall_rule* const rule = rule_of(info->si_syscall);
   write_down(info->si_syscall, arguments_of(interrupted), rule);
   const bool dishonest = rule != nullptr && rule->then == outcome::forbidden;
-  if (dishonest || state.then.load(std::memory_order_relaxed) == on_violation::kill)
+  if (dishonest || state.then.load(std::memory_order_relaxed) == on_violation::kill) {
+    if (state.record.load(std::memory_order_relaxed) == nullptr) name_on_stderr(rule);  // relaxed: set by this thread
     crash_recorder::record_and_die(signal, info, context);
+  }
   answer(interrupted, error_for(rule));
   errno = kept;
 }
