@@ -240,7 +240,7 @@ permissions narrowed_permissions(const pool_options& pool, const permissions& wa
                 fmt::format("task_options::permissions of task '{}': {} is more than its pool grants", task, what));
   };
   if (granted.from == strict && it.from == unsafe) too_much("unsafe()");
-  const permissions resolved = resolved_for_task(pool, permissions(std::move(it)), task);
+  permissions resolved = resolved_for_task(pool, permissions(std::move(it)), task);
   const unsigned threads_of_pool = granted.threads.value_or(threads_of_strict_workers);
   if (granted.from == strict) {
     if (const std::string more = more_than(granted, resolved.granted(), threads_of_pool); !more.empty()) too_much(more);

@@ -25,6 +25,7 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
   } else {
     call.kept.form = arguments.form;
   }
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): as above
   if (auto reason = withdrawn(call)) {
     settle_from_outside(call, std::move(*reason));
     return;

@@ -82,6 +82,7 @@ judgement judge::of(const std::string& name, const std::filesystem::path& source
   if (compiled->exit_status != 0 || compiled->signal != 0)
     return {"compile error", compiled->errors.substr(0, compiled->errors.find('\n'))};
   std::vector<selvage::future<run_outcome>> runs;
+  runs.reserve(cases.size());
   for (const test_case& each : cases) runs.push_back(pool_.call(run_, binary, each.input));
   judgement all{"accepted"};
   for (std::size_t i = 0; i < runs.size(); ++i) {

@@ -44,6 +44,7 @@ pid_t start(const std::vector<std::string>& arguments, const pipe_ends& in, cons
   ::posix_spawn_file_actions_adddup2(&wiring, out.write_end, STDOUT_FILENO);
   ::posix_spawn_file_actions_adddup2(&wiring, err.write_end, STDERR_FILENO);
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& each : arguments) argv.push_back(const_cast<char*>(each.c_str()));
   argv.push_back(nullptr);
   pid_t child = -1;

@@ -111,9 +111,9 @@ int main(int argc, char** argv) {
     whole.print("files");
     broken.print("spoilt copies");
     const selvage::pool_stats stats = pool.stats();
-    std::printf("workers replaced: %llu\n",
-                static_cast<unsigned long long>(stats.restarts.crashed + stats.restarts.recycled_memory));
-    return whole.decoded + whole.errors.size() >= 1 || wholes.empty() ? 0 : 1;
+    const auto replaced = static_cast<unsigned long long>(stats.restarts.crashed);
+    std::printf("workers that crashed: %llu\n", replaced);
+    return whole.decoded != 0 || wholes.empty() ? 0 : 1;
   } catch (const selvage::error& problem) {
     std::fprintf(stderr, "thumbnails: %s\n", problem.report().c_str());
     return 1;

@@ -146,7 +146,7 @@ class task {
   task(std::string_view name, F function, task_options options = {}) {
     auto record = std::make_shared<detail::callable_record<F>>(std::move(function));
     record->name = name;
-    record->options = options;
+    record->options = std::move(options);
     record->run = &shape::template run<F>;
     record->signature_check = &detail::shape_signature<shape>::hash;
     record->signature_hash = record->signature_check();

@@ -20,6 +20,7 @@ using shared_words = tests::shared_array<std::atomic<std::uint64_t>>;
 /// A gate that tasks wait at until the test opens it, and a count of those that have come to it.
 class gate {
  public:
+  gate() : words_(2) {}  // not by default: a const one is to be made without an initializer
   /// In a task. Blocks: until open().
   void pass() const {
     words_[0].fetch_add(1);
@@ -29,7 +30,7 @@ class gate {
   [[nodiscard]] std::uint64_t arrived() const { return words_[0].load(); }
 
  private:
-  shared_words words_{2};
+  shared_words words_;
 };
 
 }  // namespace selvage::test
