@@ -33,7 +33,7 @@ bool has_seccomp_listeners() noexcept {
     sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     const sock_fprog program = {.len = 1, .filter = &allow};
     ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+    const long listener = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, seccomp_listener_flags, &program);
     ::_exit(listener < 0 ? 1 : 0);
   }
   int status = -1;

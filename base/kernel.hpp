@@ -16,6 +16,9 @@ inline constexpr int landlock_with_signals = 6;  ///< and abstract Unix sockets
 /// seccomp filters can be installed, and can hand refused calls to a handler. Source: seccomp(2)
 [[nodiscard]] bool has_seccomp_traps() noexcept;
 
+/// For a filter that asks: once it is being looked at, a call waits for its answer whatever signal comes (Linux 5.19).
+inline constexpr unsigned seccomp_listener_flags = 1U << 3U | 1U << 5U;  // NEW_LISTENER, WAIT_KILLABLE_RECV
+
 /// A filter can ask another process before it lets a call through: the kernel has it, and no filter that this process
 /// is under asks somebody already. Cost: a fork. Source: seccomp_unotify(2)
 [[nodiscard]] bool has_seccomp_listeners() noexcept;

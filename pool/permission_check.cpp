@@ -241,7 +241,7 @@ permissions narrowed_permissions(const pool_options& pool, const permissions& wa
   };
   if (granted.from == strict && it.from == unsafe) too_much("unsafe()");
   permissions resolved = resolved_for_task(pool, permissions(std::move(it)), task);
-  const unsigned threads_of_pool = granted.threads.value_or(threads_of_strict_workers);
+  const unsigned threads_of_pool = granted.threads.value_or(threads_by_default(granted));
   if (granted.from == strict) {
     if (const std::string more = more_than(granted, resolved.granted(), threads_of_pool); !more.empty()) too_much(more);
   } else if (granted.threads && resolved.granted().threads.value_or(*granted.threads) > *granted.threads) {

@@ -24,7 +24,7 @@ base::limits limits_of(const pool_options& pool, const task_options& own, const 
           .file_bytes = first_of(own.file_size, pool.file_size).count,
           .stack_bytes = first_of(own.stack, pool.stack).count,
           .files = first_of(own.files, pool.files),
-          .threads = granted.threads.value_or(strict ? threads_of_strict_workers : base::any_number_of_threads),
+          .threads = granted.threads.value_or(threads_by_default(granted)),
           .threads_if_possible = !granted.threads || granted.best_effort,
           .may_fork = !strict || !granted.run.empty()};
 }

@@ -6,6 +6,7 @@
 
 #include <stdexcept>
 
+#include "base/kernel.hpp"
 #include "base/syscalls.hpp"
 
 namespace selvage::worker::bpf {
@@ -81,7 +82,7 @@ long set_filter(const std::vector<sock_filter>& program, unsigned flags) {
 void install(const std::vector<sock_filter>& program) { (void)set_filter(program, 0); }
 
 base::unique_fd install_with_listener(const std::vector<sock_filter>& program) {
-  return base::unique_fd(static_cast<int>(set_filter(program, SECCOMP_FILTER_FLAG_NEW_LISTENER)));
+  return base::unique_fd(static_cast<int>(set_filter(program, base::seccomp_listener_flags)));
 }
 
 }  // namespace selvage::worker::bpf

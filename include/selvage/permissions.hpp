@@ -78,8 +78,9 @@ class permissions {
     return more;
   }
   /// Threads and processes that a worker may have at once, beside the thread that runs its tasks. One more is EAGAIN,
-  /// and the error of a task that then throws is errc::thread_limit. strict() without this grants 1,000 threads;
-  /// unsafe() as many as the program may have. Cost: some 10 us for each thread that is started.
+  /// and the error of a task that then throws is errc::thread_limit. strict() without this grants 1,000 threads, but
+  /// any number with .run; unsafe() as many as the program may have. Cost: some 10 us for each that is started; and a
+  /// fork() that a signal handler interrupts may be EINTR.
   [[nodiscard]] permissions threads(unsigned most) const {
     permissions more = *this;
     more.grants_.threads = most;

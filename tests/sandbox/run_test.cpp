@@ -106,6 +106,17 @@ TEST_P(programs, are_as_confined_as_the_worker) {
   expect_usable(pool);
 }
 
+// dash forks with a handler of SIGCHLD that does not restart what it interrupts.
+TEST_P(programs, in_a_pipeline_all_start) {
+  pool pool(allowed(strict.run("/bin").run("/usr/bin")), execute);
+  for (int i = 0; i < 60; ++i) {
+    const ended piped =
+        pool.call(execute, std::vector<std::string>{"/bin/sh", "-c", ": | : | : | /bin/echo a | /usr/bin/tr a b"})
+            .get();
+    ASSERT_EQ(piped.output, "b\n") << i;
+  }
+}
+
 TEST_P(programs, that_do_what_no_honest_one_does_are_ended) {
   pool pool(allowed(strict.run("/bin").run("/usr/bin")), add, execute);
   const ended parted = pool.call(execute, std::vector<std::string>{"/usr/bin/unshare", "-U", "/bin/true"}).get();
