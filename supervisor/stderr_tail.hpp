@@ -35,7 +35,7 @@ class stderr_tail {
   std::size_t copy_to(char (&out)[shm::stderr_tail_bytes]) const noexcept;
 
  private:
-  static constexpr std::size_t chunk_bytes = 64 * 1024;  // a pipe's default capacity
+  static constexpr std::size_t chunk_bytes = std::size_t{64} * 1024;  // a pipe's default capacity
   struct pages {
     char ring[shm::stderr_tail_bytes];
     char chunk[chunk_bytes];

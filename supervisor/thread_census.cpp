@@ -41,7 +41,7 @@ void append_children(int pid, std::vector<int>& to) {
   std::snprintf(path.data(), path.size(), "/proc/%d/task", pid);
   DIR* const threads = ::opendir(path.data());
   if (threads == nullptr) return;
-  while (const dirent* const entry = ::readdir(threads)) {
+  while (const dirent* const entry = ::readdir(threads)) {  // NOLINT(concurrency-mt-unsafe): one thread
     if (const int thread = std::atoi(entry->d_name); thread > 0) append_children_of_thread(pid, thread, to);
   }
   ::closedir(threads);

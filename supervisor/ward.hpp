@@ -73,7 +73,7 @@ class ward {
   [[nodiscard]] life state() const noexcept { return state_; }
 
  private:
-  static constexpr std::size_t flood_share_bytes = 256 * 1024;
+  static constexpr std::size_t flood_share_bytes = std::size_t{256} * 1024;
 
   void handle(event what);
   void publish(shm::lane_state state) noexcept;

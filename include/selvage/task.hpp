@@ -143,6 +143,7 @@ class task {
   using result = typename shape::host_type;
 
   /// `name`: not empty, and no other task's of the same pool; it stands in errors and figures.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): it is moved from, which clang 14 does not see in a template
   task(std::string_view name, F function, task_options options = {}) {
     auto record = std::make_shared<detail::callable_record<F>>(std::move(function));
     record->name = name;
