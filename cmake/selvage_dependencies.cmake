@@ -8,12 +8,13 @@ find_package(FlatBuffers REQUIRED)
 find_package(fmt REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(seccomp REQUIRED IMPORTED_TARGET libseccomp)
+pkg_check_modules(lmdb REQUIRED IMPORTED_TARGET lmdb)
 find_program(SELVAGE_FLATC flatc REQUIRED)
 
 # Public headers include these; Boost only for Boost.PFR and the opt-in selvage/asio.hpp, FlatBuffers only for the opt-in
 # selvage/flatbuffers.hpp.
 set(SELVAGE_PUBLIC_DEPENDENCIES tl::expected Boost::headers flatbuffers::flatbuffers Threads::Threads)
-set(SELVAGE_PRIVATE_DEPENDENCIES fmt::fmt PkgConfig::seccomp rt ${CMAKE_DL_LIBS})
+set(SELVAGE_PRIVATE_DEPENDENCIES fmt::fmt PkgConfig::seccomp PkgConfig::lmdb rt ${CMAKE_DL_LIBS})
 
 # Boost.Process v2 would otherwise want the compiled Boost.Filesystem.
 target_compile_definitions(selvage_internal INTERFACE BOOST_PROCESS_USE_STD_FS)

@@ -12,5 +12,6 @@
 #include <selvage/options.hpp>
 #include <selvage/pool.hpp>
 #include <selvage/stats.hpp>
+#include <selvage/store.hpp>
 #include <selvage/task.hpp>
 #include <selvage/value.hpp>
