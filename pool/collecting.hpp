@@ -58,9 +58,10 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
 }
 
 // Waits for done(), collecting when the seat is free and sleeping beside the collector otherwise. Returns: done(). A
-// time that is over already makes one turn all the same, so that a loop of such waits gets on.
+// time that is over already makes one turn all the same, so that a loop of such waits gets on. `place`: where those who
+// settle what we wait for look for a sleeper; null: they do not know of us.
 template <class Done>
-bool pool_core::sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns) {
+bool pool_core::sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns) {
   bool slept = false;
   bool there = done();
   for (bool first = true; !there && (first || until_ns == base::never_ns || base::now_ns() < until_ns);
@@ -71,7 +72,7 @@ bool pool_core::sleep_or_collect(waiter& self, call_state* call, const Done& don
       leave_seat();
       slept = false;
     } else {
-      sleep_beside_collector(self, call, done, until_ns);
+      sleep_beside_collector(self, place, done, until_ns);
       slept = true;
     }
   }
@@ -84,13 +85,13 @@ bool pool_core::sleep_or_collect(waiter& self, call_state* call, const Done& don
 // second:
 // whatever changes after the look summons us.
 template <class Done>
-void pool_core::sleep_beside_collector(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns) {
-  enlist(self, call);
+void pool_core::sleep_beside_collector(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns) {
+  enlist(self, place);
   // The collector that leaves after this sees us waiting; one that left before has left the seat free.
   // SYNC waiter: the kernel reads `word` behind whatever was stored before it was set
   if (!done() && (seat_.load(std::memory_order_seq_cst) != 0 || closer_waits_.load(std::memory_order_seq_cst)))
     shm::wait_on(self.word, 0, until_ns);
-  delist(self, call);
+  delist(self, place);
 }
 
 }  // namespace selvage::detail

@@ -153,17 +153,17 @@ void pool_core::summon_those_without_room() noexcept {
   }
 }
 
-void pool_core::enlist(waiter& self, call_state* call) {
+void pool_core::enlist(waiter& self, waiter** place) {
   const lock_type held(lock_);
   self.word.store(0, std::memory_order_relaxed);  // relaxed: what an earlier summons stood for is looked at after this
-  if (call != nullptr) call->sleeper = &self;
+  if (place != nullptr) *place = &self;
   sleepers_.push_back(&self);
   waiting_threads_.fetch_add(1, std::memory_order_seq_cst);
 }
 
-void pool_core::delist(waiter& self, call_state* call) {
+void pool_core::delist(waiter& self, waiter** place) {
   const lock_type held(lock_);
-  if (call != nullptr) call->sleeper = nullptr;
+  if (place != nullptr) *place = nullptr;
   std::erase(sleepers_, &self);
   waiting_threads_.fetch_sub(1, std::memory_order_relaxed);
 }

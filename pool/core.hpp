@@ -13,6 +13,7 @@
 //   inline_lane.cpp calls run by the threads that wait, where the options say so
 //   helper.cpp     the one thread that collects when nobody waits, and runs callbacks
 //   futures.cpp    what futures ask for
+//   completions.cpp calls whose outcomes are taken as they come
 //   events.cpp     what the trace hook is told
 //
 // Locking: one mutex, `lock_`, over lanes, queue and call records; on the way of a call held for tens of nanoseconds,
@@ -116,6 +117,14 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void notify(call_state& call, std::function<void()> callback);
   void release_in_place(call_state& call) noexcept;
 
+  // completions.cpp
+  void make_room(completion_list& list, std::size_t calls);
+  void join(completion_list& list, call_state& call, std::uint32_t ticket);
+  void leave(call_state& call) noexcept;
+  void take_arrived(completion_list& list);
+  void wait(completion_list& list, std::uint64_t until_ns);
+  void notify(completion_list& list) noexcept;
+
   // core.cpp
   void wait_until_ready();
   void shutdown(std::chrono::nanoseconds drain);
@@ -131,6 +140,12 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
     watch,    ///< calls were posted behind others: look now and then, if nobody collects
     collect,  ///< callbacks or queued calls wait for a collector
   };
+
+  // futures.cpp
+  bool wait_for_word(waiter*& place, const std::atomic<std::uint32_t>& word, std::uint64_t until_ns);
+
+  // completions.cpp
+  static void arrive(call_state& call) noexcept;
 
   // inputs.cpp
   [[nodiscard]] std::optional<error> admit_waiting(call_state& call, const call_options& options, when_full full,
@@ -190,11 +205,11 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool plan_next_look();
   void interrupt_collector() noexcept;
   template <class Done>
-  bool sleep_or_collect(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns);
+  bool sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns);
   template <class Done>
-  void sleep_beside_collector(waiter& self, call_state* call, const Done& done, std::uint64_t until_ns);
-  void enlist(waiter& self, call_state* call);
-  void delist(waiter& self, call_state* call);
+  void sleep_beside_collector(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns);
+  void enlist(waiter& self, waiter** place);
+  void delist(waiter& self, waiter** place);
   void hand_on();
   void summon_those_without_room() noexcept;
   static void summon(waiter& sleeper) noexcept;
@@ -242,7 +257,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // inline_lane.cpp
   [[nodiscard]] bool inline_lane_takes(const task_record& task) const noexcept;
   [[nodiscard]] bool inline_work() const noexcept;
-  bool run_inline_batch(const call_state& call);
+  bool run_inline_batch(const std::atomic<std::uint32_t>& word);
   void run_inline(call_state& call);
   void release_inline_queue();
 

@@ -23,20 +23,26 @@ struct unwanted_inputs {
 }  // namespace
 
 bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
+  return wait_for_word(call.sleeper, call.phase, until_ns);
+}
+
+// Blocks until `word` is set, or until the time has come. Whoever sets it does so under the lock, or interrupts the
+// collector afterwards, and summons `place`. Returns: it is set.
+bool pool_core::wait_for_word(waiter*& place, const std::atomic<std::uint32_t>& word, std::uint64_t until_ns) {
   waiter self;
+  const auto set = [&word] { return word.load(std::memory_order_acquire) != 0; };  // SYNC settled, SYNC news
   if (options_.inline_lane.where == inline_options::position::none) {
-    return sleep_or_collect(
-        self, &call, [&call] { return call.settled(); }, until_ns);
+    return sleep_or_collect(self, &place, set, until_ns);
   }
-  const auto work_or_settled = [&] {
+  const auto work_or_set = [&] {
     const lock_type look(lock_);
-    return call.settled() || inline_work();
+    return set() || inline_work();
   };
-  while (!call.settled()) {
-    if (!run_inline_batch(call)) {
-      if (!sleep_or_collect(self, &call, work_or_settled, until_ns)) return false;
+  while (!set()) {
+    if (!run_inline_batch(word)) {
+      if (!sleep_or_collect(self, &place, work_or_set, until_ns)) return false;
     } else if (until_ns != base::never_ns && base::now_ns() >= until_ns) {
-      return call.settled();
+      return set();
     }
   }
   return true;

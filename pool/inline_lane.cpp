@@ -31,10 +31,11 @@ bool pool_core::inline_work() const noexcept {
          std::any_of(desks_.begin(), desks_.end(), can_give_to_inline_lane);
 }
 
-// Runs up to a batch of calls on this thread, or until `call` is settled. Returns: some call was run.
-bool pool_core::run_inline_batch(const call_state& call) {
+// Runs up to a batch of calls on this thread, or until `word` is set. Returns: some call was run.
+bool pool_core::run_inline_batch(const std::atomic<std::uint32_t>& word) {
   bool ran = false;
-  for (unsigned i = 0; i < options_.inline_lane.batch && !call.settled(); ++i) {
+  // relaxed: whoever waits for it looks again
+  for (unsigned i = 0; i < options_.inline_lane.batch && word.load(std::memory_order_relaxed) == 0; ++i) {
     host::call_ptr next;
     {
       const lock_type held(lock_);

@@ -209,6 +209,7 @@ void pool_core::settle(call_state& call, std::optional<error> problem) {
   waiter* const sleeper = call.sleeper;
   call.phase.store(static_cast<std::uint32_t>(call_phase::settled), std::memory_order_release);  // SYNC settled
   if (sleeper != nullptr) summon(*sleeper);
+  if (call.completions != nullptr) arrive(call);
   if (callback) {
     callbacks_.push_back(std::move(callback));
     --callbacks_pending_;

@@ -3,6 +3,7 @@
 
 #include <selvage/abort_signal.hpp>
 #include <selvage/bytes.hpp>
+#include <selvage/completion_queue.hpp>
 #include <selvage/error.hpp>
 #include <selvage/event.hpp>
 #include <selvage/future.hpp>

@@ -22,6 +22,7 @@
 namespace selvage::detail {
 
 class call_state;
+class completion_list;
 class pool_core;
 struct task_record;
 struct waiter;
@@ -79,6 +80,8 @@ class call_state {
   call_state* next = nullptr;      ///< in the pool's queue
   call_state* previous = nullptr;  ///< in the pool's queue
   waiter* sleeper = nullptr;
+  completion_list* completions = nullptr;  ///< where its outcome is to be told
+  std::uint32_t ticket = 0;                ///< of it in there
   std::uint32_t attempts = 0;
   std::uint16_t task_index = 0;
   std::uint8_t lane = 0;
