@@ -203,6 +203,7 @@ error pool_core::death_error(host::lane_port& port, const shm::verdict& verdict,
 }
 
 void pool_core::count_death(host::lane_port& port, const shm::verdict& verdict) {
+  figures_.processor_us_of_the_gone += verdict.user_us + verdict.system_us;
   if (!port.ready) return;  // a failed start, and counted as such
   host::count(figures_.restarts, verdict);
   if (!options_.on_event) return;

@@ -35,6 +35,7 @@ class figures {
   [[nodiscard]] const task_figures* find(std::size_t task) const noexcept { return tasks_[task].get(); }
 
   std::uint64_t posted = 0, succeeded = 0, failed = 0, moved = 0, recalled = 0, ran_inline = 0;
+  std::uint64_t processor_us_of_the_gone = 0;  ///< workers that are not there any more
   restart_stats restarts;
 
  private:

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/clock.hpp"
 #include "pool/core.hpp"
 
 namespace selvage {
@@ -40,12 +41,15 @@ pool_stats pool_core::stats() const {
   all.recalled = figures_.recalled;
   all.ran_inline = figures_.ran_inline;
   all.restarts = figures_.restarts;
+  all.processor_time = std::chrono::microseconds(figures_.processor_us_of_the_gone);
   for (const auto& port : lanes_) {
     // relaxed: a figure, told by the worker
     const std::uint64_t refusals = port->ready ? port->lane.refusal().count.load(std::memory_order_relaxed) : 0;
     const shm::supervisor_words& words = supervisor_lanes_[port->index].words;
+    const auto pid = static_cast<std::int32_t>(words.pid.load(std::memory_order_relaxed));
+    if (pid != 0) all.processor_time += std::chrono::nanoseconds(base::processor_time_ns(pid));
     all.lanes.push_back({.epoch = port->lane.open_epoch(),
-                         .worker_pid = static_cast<std::int32_t>(words.pid.load(std::memory_order_relaxed)),
+                         .worker_pid = pid,
                          .ready = port->ready,
                          .failed = port->failed,
                          .task_class = static_cast<unsigned>(classes_.of_lane(port->index)),

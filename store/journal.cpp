@@ -55,6 +55,11 @@ tl::expected<void, error> journal::flush() {
   return core_->flush();
 }
 
+std::optional<error> journal::failed() const {
+  if (!core_->is_ours()) return not_ours(*core_);
+  return core_->failed();
+}
+
 std::uint64_t journal::durable() const noexcept { return core_->durable(); }
 std::uint64_t journal::found() const noexcept { return core_->found(); }
 

@@ -32,6 +32,10 @@ class journal_core {
   [[nodiscard]] bool find(std::string_view key, const std::function<void(const stored_item&)>& use);
   tl::expected<std::uint64_t, error> put(const stored_item& item);
   tl::expected<void, error> flush();
+  [[nodiscard]] std::optional<error> failed() {
+    const std::lock_guard guard(mutex_);
+    return failure_;
+  }
   [[nodiscard]] std::uint64_t durable() const noexcept {
     return durable_.load(std::memory_order_acquire);  // SYNC durable: what find() then looks for is committed
   }

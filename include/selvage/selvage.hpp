@@ -12,6 +12,7 @@
 #include <selvage/map.hpp>
 #include <selvage/options.hpp>
 #include <selvage/pool.hpp>
+#include <selvage/run.hpp>
 #include <selvage/stats.hpp>
 #include <selvage/store.hpp>
 #include <selvage/task.hpp>

@@ -64,9 +64,10 @@ struct pool_stats {
   std::uint64_t posted = 0;  ///< calls given to workers, moves included
   std::uint64_t succeeded = 0;
   std::uint64_t failed = 0;
-  std::uint64_t moved = 0;       ///< taken from a dead or busy worker to another, unseen by their callers
-  std::uint64_t recalled = 0;    ///< of these, taken back from a busy one
-  std::uint64_t ran_inline = 0;  ///< run by the inline lane
+  std::uint64_t moved = 0;                     ///< taken from a dead or busy worker to another, unseen by their callers
+  std::uint64_t recalled = 0;                  ///< of these, taken back from a busy one
+  std::uint64_t ran_inline = 0;                ///< run by the inline lane
+  std::chrono::nanoseconds processor_time{0};  ///< of its workers, those that are gone as well
   restart_stats restarts{};
   std::vector<lane_stats> lanes{};
   std::vector<task_stats> tasks{};

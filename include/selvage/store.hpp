@@ -122,6 +122,9 @@ class journal {
   /// The number of the last record that is durable; all before it are. Cost: a load.
   [[nodiscard]] std::uint64_t durable() const noexcept;
 
+  /// What a commit has failed with, where one has. Cost: a lock.
+  [[nodiscard]] std::optional<error> failed() const;
+
   /// Blocks until every record that was put is durable, or cannot be. Errors: as put.
   tl::expected<void, error> flush();
 

@@ -8,7 +8,7 @@
 //
 // The function's parameters and result cross a process boundary: see docs/payloads.md for the types that can. One that
 // cannot (a raw pointer, a function, a reference to something mutable) does not compile. A leading
-// selvage::abort_signal parameter is supplied by the worker.
+// selvage::abort_signal parameter is supplied by the worker, and a leading selvage::item_context by a run.
 //
 // Thread-safety: immutable; copies share. Cost of a copy: one reference count.
 
@@ -22,6 +22,7 @@
 
 #include <selvage/detail/codec.hpp>
 #include <selvage/detail/task_record.hpp>
+#include <selvage/item_context.hpp>
 #include <selvage/options.hpp>
 
 namespace selvage {
@@ -75,26 +76,39 @@ struct task_result {
   }
 };
 
+/// What a worker puts before the arguments of a call.
+enum class lead : std::uint8_t { none, signal, item };
+
+/// Calls a task's function. Requires, for lead::item: the first value is the item_wire.
+template <lead Lead, class F, class... Values>
+decltype(auto) call_with_lead(F& function, const call_context& context, Values&&... values) {
+  if constexpr (Lead == lead::none) {
+    return function(std::forward<Values>(values)...);
+  } else if constexpr (Lead == lead::signal) {
+    return function(context.abort, std::forward<Values>(values)...);
+  } else {
+    return [&](const item_wire& item, auto&&... rest) -> decltype(auto) {
+      return function(item.in(context.abort), std::forward<decltype(rest)>(rest)...);
+    }(std::forward<Values>(values)...);
+  }
+}
+
 /// A function of these parameters: the thunk that decodes, calls and answers.
-template <bool TakesSignal, class R, class... P>
+template <lead Lead, class R, class... P>
 struct call_shape {
   using arguments = arguments_codec<P...>;
   using result = typename task_result<R>::type;
   using host_type = typename result_codec<result>::host_type;
   using parameter_types = std::tuple<P...>;
   static constexpr std::size_t arity = sizeof...(P);
+  static constexpr bool takes_item = Lead == lead::item;
 
   template <class F>
   static void run(const void* closure, call_context& context) {
     F& function = *const_cast<F*>(static_cast<const F*>(closure));  // a worker owns its copy of the host's memory
     arguments::invoke(context.arguments, [&](auto&&... values) {
-      task_result<R>::run(context, [&]() -> R {
-        if constexpr (TakesSignal) {
-          return function(context.abort, static_cast<P&&>(values)...);
-        } else {
-          return function(static_cast<P&&>(values)...);
-        }
-      });
+      task_result<R>::run(context,
+                          [&]() -> R { return call_with_lead<Lead>(function, context, static_cast<P&&>(values)...); });
     });
   }
 };
@@ -102,14 +116,23 @@ struct call_shape {
 template <class R, class Params>
 struct shape_of;
 template <class R, class... P>
-struct shape_of<R, parameters<P...>> : std::type_identity<call_shape<false, R, P...>> {
+struct shape_of<R, parameters<P...>> : std::type_identity<call_shape<lead::none, R, P...>> {
   static_assert((!std::is_same_v<std::remove_cvref_t<P>, abort_signal> && ...),
                 "selvage: selvage::abort_signal must be the first parameter of a task, taken by value");
 };
 template <class R, class... P>
-struct shape_of<R, parameters<abort_signal, P...>> : std::type_identity<call_shape<true, R, P...>> {
+struct shape_of<R, parameters<abort_signal, P...>> : std::type_identity<call_shape<lead::signal, R, P...>> {
   static_assert((!std::is_same_v<std::remove_cvref_t<P>, abort_signal> && ...),
                 "selvage: a task takes one selvage::abort_signal");
+};
+
+template <class R, class... P>
+struct shape_of<R, parameters<item_context, P...>> : std::type_identity<call_shape<lead::item, R, item_wire, P...>> {};
+template <class R, class... P>
+struct shape_of<R, parameters<const item_context&, P...>> : shape_of<R, parameters<item_context, P...>> {
+  static_assert(
+      !requires { call_shape<lead::item, R, item_wire, P...>::needs_event_loop; },
+      "selvage: a coroutine task takes its selvage::item_context by value");
 };
 
 template <class F>
@@ -117,8 +140,8 @@ using shape_of_callable = typename shape_of<typename signature_of<F>::result, ty
 
 template <class Shape>
 struct shape_signature;
-template <bool TakesSignal, class R, class... P>
-struct shape_signature<call_shape<TakesSignal, R, P...>> {
+template <lead Lead, class R, class... P>
+struct shape_signature<call_shape<Lead, R, P...>> {
   using result = typename task_result<R>::type;
   static std::uint64_t hash() { return signature_hash<result, P...>(); }
   static std::string text() { return signature_text<result, P...>(); }

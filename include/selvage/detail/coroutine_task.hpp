@@ -77,8 +77,8 @@ struct task_result<boost::asio::awaitable<R, Executor>> {
   using type = R;
 };
 
-template <bool TakesSignal, class R, class... P>
-struct call_shape<TakesSignal, boost::asio::awaitable<R>, P...> {
+template <lead Lead, class R, class... P>
+struct call_shape<Lead, boost::asio::awaitable<R>, P...> {
   static_assert((!std::is_reference_v<P> && ...),
                 "selvage: a coroutine task takes values, string views and spans, not references: what they refer to "
                 "ends before it does");
@@ -88,6 +88,7 @@ struct call_shape<TakesSignal, boost::asio::awaitable<R>, P...> {
   using host_type = typename result_codec<R>::host_type;
   using parameter_types = std::tuple<P...>;
   static constexpr std::size_t arity = sizeof...(P);
+  static constexpr bool takes_item = Lead == lead::item;
   static constexpr bool needs_event_loop = true;
 
   template <class F>
@@ -96,13 +97,7 @@ struct call_shape<TakesSignal, boost::asio::awaitable<R>, P...> {
     auto& loop = static_cast<asio_event_loop&>(context.loop(&asio_event_loop::make));
     arguments::invoke(context.arguments, [&](auto&&... values) {
       // Suspended from the start, its parameters in its frame; views are of the request arena, valid until the answer.
-      boost::asio::awaitable<R> running = [&] {
-        if constexpr (TakesSignal) {
-          return function(context.abort, static_cast<P&&>(values)...);
-        } else {
-          return function(static_cast<P&&>(values)...);
-        }
-      }();
+      boost::asio::awaitable<R> running = call_with_lead<Lead>(function, context, static_cast<P&&>(values)...);
       boost::asio::co_spawn(loop.context(), answer_later<R>(std::move(running), context.defer()),
                             boost::asio::detached);
     });

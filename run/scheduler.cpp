@@ -1,0 +1,447 @@
+// See scheduler.hpp.
+
+#include "run/scheduler.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <selvage/detail/contract.hpp>
+
+#include "run/policy.hpp"
+
+namespace selvage::run_detail {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What is aborted and does not heed it is left to the pool after its grace and this.
+constexpr auto patience_with_the_aborted = 100ms;
+/// Items are short where a worker takes less for one.
+constexpr auto short_item = 500us;
+constexpr unsigned outcomes_between_measurements = 64;
+
+}  // namespace
+
+scheduler::scheduler(detail::run_items& items, const detail::run_settings& settings, const sizes& bounds, journal* kept,
+                     tally& counts)
+    : typed_(items),
+      settings_(settings),
+      bounds_(bounds),
+      journal_(kept),
+      counts_(counts),
+      groups_(settings.group_limit),
+      parallel_(bounds.parallel) {}
+
+// ---- the loop ------------------------------------------------------------------------------------------------------
+
+void scheduler::run() {
+  const auto wake = [this] { typed_.notify(); };
+  const std::stop_callback on_stop(settings_.stop, wake);
+  const std::stop_callback on_stop_now(settings_.stop_now, wake);
+  while (!is_over()) {
+    look_at_stops();
+    bool moved = take_outcomes();
+    moved |= take_durable();
+    moved |= end_pauses();
+    moved |= pull_items();
+    moved |= start_items();
+    moved |= tell_outcomes();
+    tell_progress(false);
+    if (!moved && !is_over()) sleep();
+  }
+  tell_progress(true);
+}
+
+bool scheduler::is_over() const { return (source_ended_ || stopping_ != stopping::no) && held_ == 0 && order_.empty(); }
+
+void scheduler::sleep() {
+  constexpr auto longest = 1h;
+  time_point until = clock::now() + longest;
+  if (!pauses_.empty()) until = std::min(until, pauses_.top().due);
+  if (settings_.on_progress) until = std::min(until, told_progress_ + settings_.progress_interval);
+  until = std::min(until, leave_at_);
+  typed_.wait(std::max(clock::duration::zero(), until - clock::now()));
+}
+
+void scheduler::look_at_stops() {
+  if (settings_.stop_now.stop_requested()) {
+    stop(stopping::now, run_report::ending::stopped, std::nullopt);
+  } else if (settings_.stop.stop_requested()) {
+    stop(stopping::soon, run_report::ending::stopped, std::nullopt);
+  }
+  if (clock::now() >= leave_at_) leave_what_is_active();
+  if (journal_ == nullptr) return;
+  if (auto failed = journal_->failed()) {
+    stop(stopping::now, run_report::ending::failed, std::move(failed));
+    for (; !recording_.empty(); recording_.pop_front()) give_up(recording_.front());
+  }
+}
+
+// The first reason is the one that is told; a harder stop may follow a softer one.
+void scheduler::stop(stopping how, run_report::ending ending, std::optional<error> problem) {
+  if (how <= stopping_) return;
+  if (stopping_ == stopping::no) {
+    how_ = ending;
+    problem_ = std::move(problem);
+  }
+  stopping_ = how;
+  typed_.stop_source();
+  source_ended_ = true;
+  while (const auto waiting = groups_.any()) give_up(*waiting);
+  for (; !pauses_.empty(); pauses_.pop()) give_up(pauses_.top().of);
+  if (how != stopping::now) return;
+  leave_at_ = clock::now() + settings_.grace + patience_with_the_aborted;
+  for (slot which = 0; which < items_.size(); ++which) {
+    if (items_[which].state == item_state::active) typed_.abort(which);
+  }
+}
+
+// It does not heed its abort signal: the pool has it, until its limits or the pool's end. Its outcome is nobody's.
+void scheduler::leave_what_is_active() {
+  leave_at_ = time_point::max();
+  has_left_ = true;
+  for (slot which = 0; which < items_.size(); ++which) {
+    if (items_[which].state == item_state::active) give_up(which);
+  }
+  active_ = 0;
+}
+
+void scheduler::tell_progress(bool at_end) {
+  if (!settings_.on_progress) return;
+  const time_point now = clock::now();
+  if (!at_end && now < told_progress_ + settings_.progress_interval) return;
+  told_progress_ = now;
+  settings_.on_progress(counts_.progress(active_, source_ended_));
+}
+
+// ---- items come in -------------------------------------------------------------------------------------------------
+
+bool scheduler::has_room() const {
+  return held_ < bounds_.buffer && (!settings_.in_order || order_.size() < bounds_.window);
+}
+
+bool scheduler::pull_items() {
+  bool some = false;
+  while (!source_ended_ && stopping_ == stopping::no && has_room()) {
+    if (free_.empty()) {
+      free_.push_back(static_cast<slot>(items_.size()));
+      items_.emplace_back();
+    }
+    const slot which = free_.back();
+    detail::pulled what = detail::pulled::end;
+    std::optional<error> problem;
+    try {
+      what = typed_.pull(which);
+    } catch (const error& thrown) {
+      problem = thrown;
+    } catch (const std::exception& thrown) {
+      problem = error(errc::source_failed, std::string("the source of the items threw: ") + thrown.what());
+    } catch (...) {
+      problem = error(errc::source_failed, "the source of the items threw something");
+    }
+    if (what == detail::pulled::nothing_yet) break;
+    if (what == detail::pulled::end) {
+      source_ended_ = true;
+      // What is waiting is run all the same: its source gave it.
+      if (problem && how_ == run_report::ending::finished) {
+        how_ = run_report::ending::failed;
+        problem_ = std::move(problem);
+      }
+      return true;
+    }
+    free_.pop_back();
+    some = true;
+    admit(which);
+  }
+  return some;
+}
+
+void scheduler::admit(slot which) {
+  item& its = items_[which];
+  its = item{};
+  its.state = item_state::waiting;
+  its.ordinal = next_ordinal_++;
+  ++counts_.pulled;
+  ++held_;
+  if (settings_.in_order) order_.push_back(which);
+  if (settings_.has_keys) its.key = typed_.key(which);
+  if (settings_.has_groups)
+    its.in_group = groups_.named(typed_.group(which));
+  else if (its.ordinal == 0)
+    (void)groups_.named({});
+  if (journal_ != nullptr) {
+    const auto [first, is_new] = keys_.try_emplace(its.key, which);
+    if (!is_new) {
+      items_[first->second].twins.push_back(which);
+      return;
+    }
+    if (is_known(which)) return;
+    if (stopping_ != stopping::no) return give_up(which);
+  }
+  groups_.wait(its.in_group, which);
+}
+
+// Returns: the journal has the item's outcome, which it has now as well.
+bool scheduler::is_known(slot which) {
+  item& its = items_[which];
+  bool known = false;
+  const auto found = journal_->find(its.key, [&](const stored_item& stored) {
+    if (stored.failed) {
+      known = its.is_twin || (settings_.keep_failures && settings_.keep_failures(*stored.failed));
+      if (!known) return;
+      failure what;
+      what.code = *stored.failed;
+      what.message = stored.message;
+      what.task = settings_.task->name;
+      what.attempt = stored.attempts;
+      its.problem = error(std::move(what));
+    } else {
+      // A value that does not decode is one of another type with the same name: it is made again.
+      known = !settings_.tells_values || typed_.adopt(which, stored.output).empty();
+    }
+    its.attempts = known ? stored.attempts : 0;
+    its.run_time = stored.run_time;
+    its.peak_memory = stored.peak_memory;
+  });
+  if (!found) {
+    stop(stopping::soon, run_report::ending::failed, found.error());
+    return false;
+  }
+  if (!known) return false;
+  its.resumed = true;
+  ++counts_.resumed;
+  move(which, item_event::known);
+  make_ready(which);
+  return true;
+}
+
+// ---- and are run ---------------------------------------------------------------------------------------------------
+
+bool scheduler::start_items() {
+  bool some = false;
+  while (active_ < parallel_ && stopping_ == stopping::no) {
+    const auto which = groups_.next();
+    if (!which) break;
+    start(*which);
+    some = true;
+  }
+  return some;
+}
+
+void scheduler::start(slot which) {
+  item& its = items_[which];
+  const time_point now = clock::now();
+  if (its.attempts == 0 && settings_.item_timeout.count() > 0) its.deadline = now + settings_.item_timeout;
+  if (now >= its.deadline) {
+    groups_.left(its.in_group);
+    its.problem = error(errc::timed_out, "its attempts and the pauses between took longer than item_timeout");
+    move(which, item_event::fail);
+    return record(which);
+  }
+  ++its.attempts;
+  ++counts_.attempts;
+  its.started = now;
+  call_options options{.timeout = settings_.timeout, .grace = settings_.grace};
+  if (its.deadline != time_point::max()) {
+    const std::chrono::nanoseconds left = its.deadline - now;
+    options.timeout = options.timeout.count() > 0 ? std::min(options.timeout, left) : left;
+  }
+  move(which, item_event::start);
+  ++active_;
+  std::optional<error> problem;
+  try {
+    typed_.start(which, {its.key, its.ordinal, its.attempts, options.timeout.count()}, options, its.larger);
+    return;
+  } catch (const error& thrown) {
+    problem = thrown;
+  } catch (const std::exception& thrown) {
+    problem = error(errc::invalid_options, std::string("its arguments cannot be sent: ") + thrown.what());
+  }
+  settle(which, std::move(problem));
+}
+
+bool scheduler::take_outcomes() {
+  bool some = false;
+  while (!has_left_) {
+    auto next = typed_.pop();
+    if (!next) break;
+    some = true;
+    settle(next->slot, std::move(next->problem));
+  }
+  return some;
+}
+
+void scheduler::settle(slot which, std::optional<error> problem) {
+  item& its = items_[which];
+  --active_;
+  groups_.left(its.in_group);
+  its.run_time = clock::now() - its.started;
+  adapt_parallel();
+  if (!problem) {
+    move(which, item_event::succeed);
+    return record(which);
+  }
+  if (is_end_of_pool(problem->code())) {
+    give_up(which);
+    return stop(stopping::now, run_report::ending::failed, std::move(problem));
+  }
+  if (stopping_ == stopping::now && problem->code() == errc::aborted) return give_up(which);
+  its.peak_memory = std::max(its.peak_memory, problem->details().usage.peak_resident_bytes);
+  its.deaths += is_death(problem->code()) ? 1 : 0;
+  pause_or_fail(which, *std::move(problem));
+}
+
+void scheduler::pause_or_fail(slot which, error problem) {
+  item& its = items_[which];
+  const auto pause = pause_after(settings_.retry, its.attempts, random_);
+  const time_point now = clock::now();
+  const bool in_time = its.deadline == time_point::max() || its.deadline - now > pause;
+  if (stopping_ != stopping::no || !in_time || !is_worth_a_retry(settings_.retry, its.attempts, problem)) {
+    its.problem = final_failure(problem, its.attempts, its.deaths);
+    move(which, item_event::fail);
+    return record(which);
+  }
+  its.larger = its.larger || (settings_.retry.larger && problem.code() == errc::out_of_memory);
+  ++counts_.retries;
+  move(which, item_event::retry);
+  pauses_.push({now + pause, which});
+}
+
+bool scheduler::end_pauses() {
+  bool some = false;
+  for (const time_point now = clock::now(); !pauses_.empty() && pauses_.top().due <= now; some = true) {
+    const slot which = pauses_.top().of;
+    pauses_.pop();
+    move(which, item_event::pause_over);
+    groups_.wait(items_[which].in_group, which);
+  }
+  return some;
+}
+
+// Few are given to the pool where they take long, so that few wait behind others; many where each takes less than the
+// way to a worker and back.
+void scheduler::adapt_parallel() {
+  if (settings_.parallel != 0 || ++counted_ < outcomes_between_measurements) return;
+  const time_point now = clock::now();
+  const auto each = (now - counting_since_) * bounds_.workers / counted_;
+  parallel_ = each < short_item ? bounds_.workers * most_for_each_worker : bounds_.parallel;
+  counting_since_ = now;
+  counted_ = 0;
+}
+
+// ---- kept, and told ------------------------------------------------------------------------------------------------
+
+void scheduler::record(slot which) {
+  item& its = items_[which];
+  counts_.ran(settings_.has_keys ? its.key : std::to_string(its.ordinal), its.ordinal, its.run_time);
+  if (journal_ == nullptr) {
+    move(which, item_event::recorded);
+    return make_ready(which);
+  }
+  stored_item stored{.key = its.key,
+                     .attempts = its.attempts,
+                     .ordinal = its.ordinal,
+                     .finished = std::chrono::system_clock::now(),
+                     .run_time = its.run_time,
+                     .peak_memory = its.peak_memory};
+  if (its.problem) {
+    stored.failed = its.problem->code();
+    stored.message = its.problem->details().message;
+  } else {
+    stored.output = typed_.encode(which);
+  }
+  const auto number = journal_->put(stored);
+  if (!number) {
+    give_up(which);
+    return stop(stopping::now, run_report::ending::failed, number.error());
+  }
+  its.record = *number;
+  recording_.push_back(which);
+}
+
+bool scheduler::take_durable() {
+  if (journal_ == nullptr || recording_.empty()) return false;
+  bool some = false;
+  const std::uint64_t durable = journal_->durable();
+  while (!recording_.empty() && items_[recording_.front()].record <= durable) {
+    const slot which = recording_.front();
+    recording_.pop_front();
+    move(which, item_event::recorded);
+    make_ready(which);
+    some = true;
+  }
+  return some;
+}
+
+// The item's outcome is known, and kept where there is a journal.
+void scheduler::make_ready(slot which) {
+  --held_;
+  if (items_[which].problem) {
+    counts_.failed(items_[which].problem->code());
+  } else {
+    ++counts_.succeeded;
+  }
+  if (journal_ != nullptr) {
+    keys_.erase(items_[which].key);
+    for (const slot twin : std::exchange(items_[which].twins, {})) {
+      items_[twin].is_twin = true;
+      if (!is_known(twin)) give_up(twin);  // the journal has failed
+    }
+  }
+  if (!settings_.in_order) tell(which);
+  if (stopping_ == stopping::no && is_time_to_halt(settings_.halt, counts_.succeeded, counts_.failed())) {
+    stop(settings_.halt.how == halt_options::when::now ? stopping::now : stopping::soon, run_report::ending::halted,
+         std::nullopt);
+  }
+}
+
+bool scheduler::tell_outcomes() {
+  bool some = false;
+  while (!order_.empty()) {
+    const slot which = order_.front();
+    const item_state state = items_[which].state;
+    if (state != item_state::ready && state != item_state::over) break;
+    order_.pop_front();
+    some = true;
+    if (state == item_state::ready) {
+      tell(which);
+    } else {
+      release(which);
+    }
+  }
+  return some;
+}
+
+void scheduler::tell(slot which) {
+  item& its = items_[which];
+  if (settings_.tells_values) {
+    typed_.emit(which, {its.ordinal, its.key, its.problem, its.attempts, its.resumed, its.run_time, its.peak_memory});
+  }
+  move(which, item_event::told);
+  release(which);
+}
+
+void scheduler::give_up(slot which) {
+  item& its = items_[which];
+  move(which, item_event::give_up);
+  --held_;
+  ++counts_.not_run;
+  if (journal_ != nullptr) {
+    if (!its.is_twin) keys_.erase(its.key);
+    for (const slot twin : std::exchange(its.twins, {})) give_up(twin);
+  }
+  if (!settings_.in_order) release(which);  // else in its turn
+}
+
+void scheduler::release(slot which) {
+  typed_.drop(which);
+  free_.push_back(which);
+}
+
+void scheduler::move(slot which, item_event event) {
+  const auto next = after(items_[which].state, event);
+  detail::require(next.has_value(), "a run's item was told of an event that its state does not have");
+  items_[which].state = *next;
+}
+
+}  // namespace selvage::run_detail
