@@ -3,6 +3,7 @@
 #include "pool/worker_class.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -29,9 +30,20 @@ base::limits limits_of(const pool_options& pool, const task_options& own, const 
           .may_fork = !strict || !granted.run.empty()};
 }
 
+/// A worker loads the library that its task is in once it is sealed: it may read that, and what it is linked with.
+permissions with_library(const permissions& allowed, const std::string& library) {
+  if (library.empty() || !allowed.is_strict()) return allowed;
+  permissions more = allowed.read(library);
+  for (const char* const path : {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"}) {
+    if (::access(path, F_OK) == 0) more = more.read(path);
+  }
+  return more;
+}
+
 worker_class class_of(const pool_options& pool, const detail::task_record& task) {
-  const permissions allowed =
+  const permissions own =
       task.options.permissions ? narrowed_permissions(pool, *task.options.permissions, task.name) : pool.permissions;
+  const permissions allowed = with_library(own, task.library);
   return {.limits = limits_of(pool, task.options, allowed), .allowed = allowed};
 }
 

@@ -73,7 +73,7 @@ class newborn {
       ::sigaction(signal, &standard, nullptr);  // SIGKILL and libc's own refuse
     sigset_t none;
     ::sigemptyset(&none);
-    return ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
+    return ::pthread_sigmask(SIG_SETMASK, &none, nullptr) == 0;
   }
 
   // A set-user-id program that has dropped its privileges does not get them back.

@@ -22,7 +22,7 @@
 namespace selvage::launch {
 namespace {
 
-constexpr std::size_t max_refusal_bytes = 64 * 1024;
+constexpr std::size_t max_refusal_bytes = std::size_t{64} << 10U;
 constexpr int end_patience_ms = 10'000;
 
 // Without init, the fresh process would run this program's main() as if its user had started it, and come here again.
@@ -78,8 +78,10 @@ std::string end_of(const fresh_program& it) {
   if (base::retry_eintr([&] { return ::waitid(P_PIDFD, static_cast<id_t>(it.pidfd.get()), &info, WEXITED); }) != 0) {
     return "ended";  // reaped by the host's own doing
   }
-  if (info.si_code != CLD_EXITED)
-    return fmt::format("was killed by signal {} ({})", info.si_status, ::strsignal(info.si_status));
+  if (info.si_code != CLD_EXITED) {
+    const char* const words = ::sigdescr_np(info.si_status);
+    return fmt::format("was killed by signal {} ({})", info.si_status, words == nullptr ? "real-time" : words);
+  }
   if (info.si_status == 127) return "exited with status 127 (did it need LD_LIBRARY_PATH? its environment is empty)";
   return fmt::format("exited with status {}", info.si_status);
 }

@@ -9,11 +9,13 @@
 //
 // Called by: these files only.
 
+#include <deque>
 #include <memory>
 #include <string_view>
 #include <vector>
 
 #include "schema/spawn_orders.hpp"
+#include "start/import.hpp"
 #include "start/launch.hpp"
 
 namespace selvage::launch {
@@ -49,6 +51,7 @@ struct told_crew {
     std::byte bytes[sizeof(void*)];
   };
   std::vector<function_pointer> functions;  ///< the callables of tasks that are plain functions
+  std::deque<import_place> imports;         ///< and of those that are in modules
 };
 
 /// Returns: on the heap, for it is never destroyed: the workers refer to it.

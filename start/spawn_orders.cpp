@@ -12,6 +12,7 @@
 
 #include "base/clock.hpp"
 #include "base/syscalls.hpp"
+#include "start/import.hpp"
 #include "start/modules.hpp"
 #include "start/spawn.hpp"
 
@@ -74,7 +75,8 @@ class place_writer {
 };
 
 std::unique_ptr<wire::SpawnedTaskT> told(const detail::task_record& task, place_writer& place) {
-  if (!task.stateless && task.function == nullptr) {
+  const import_place* const imported = import_of(task);
+  if (imported == nullptr && !task.stateless && task.function == nullptr) {
     refuse(
         task.name,
         "it has captured state, which does not reach the fresh processes of start::spawn: give it a plain function or "
@@ -84,6 +86,10 @@ std::unique_ptr<wire::SpawnedTaskT> told(const detail::task_record& task, place_
   it->name = task.name;
   it->run = std::make_unique<wire::Place>(place(reinterpret_cast<const void*>(task.run), "its thunk", task.name));
   it->signature_hash = task.signature_hash;
+  if (imported != nullptr) {
+    it->library = imported->library;
+    it->exported_as = imported->name;
+  }
   it->signature_check = std::make_unique<wire::Place>(
       place(reinterpret_cast<const void*>(task.signature_check), "its signature", task.name));
   if (task.function != nullptr)

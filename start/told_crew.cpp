@@ -10,6 +10,7 @@
 #include <selvage/error.hpp>
 
 #include "base/syscalls.hpp"
+#include "start/import.hpp"
 #include "start/modules.hpp"
 #include "start/spawn.hpp"
 
@@ -62,6 +63,14 @@ void take_tasks(told_crew& it, const schema::spawn_orders& orders, const place_r
     if (check() != told.signature_hash) unfit("task '" + told.name + "' has another signature here");
     detail::task_entry entry{.name = told.name, .closure = &no_state, .run = nullptr};
     entry.run = reinterpret_cast<detail::task_thunk>(at(*told.run, "the thunk of " + told.name));
+    if (!told.library.empty()) {
+      if (entry.run != &run_imported) unfit("task '" + told.name + "' is imported otherwise here");
+      import_place& place = it.imports.emplace_back();
+      place.library = told.library;
+      place.name = told.exported_as;
+      place.signature_hash = told.signature_hash;
+      entry.closure = &place;
+    }
     if (told.function) {
       const void* const function = at(*told.function, "the function of " + told.name);
       std::memcpy(it.functions[i].bytes, &function, sizeof function);

@@ -7,6 +7,7 @@
 #include <selvage/error.hpp>
 #include <selvage/event.hpp>
 #include <selvage/future.hpp>
+#include <selvage/import.hpp>
 #include <selvage/in_place.hpp>
 #include <selvage/init.hpp>
 #include <selvage/map.hpp>

@@ -180,6 +180,9 @@ class task {
     record_ = std::move(record);
   }
 
+  /// For import_task.
+  explicit task(std::shared_ptr<const detail::task_record> record) noexcept : record_(std::move(record)) {}
+
   [[nodiscard]] const std::string& name() const noexcept { return record_->name; }
   [[nodiscard]] const std::shared_ptr<const detail::task_record>& record() const noexcept { return record_; }
 

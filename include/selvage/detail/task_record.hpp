@@ -22,6 +22,7 @@ struct task_record {
   payload_form result_form = payload_form::none;
   bool coroutine = false;          ///< needs an event loop, which only workers have
   bool stateless = false;          ///< the callable is an object without state: its thunk is enough
+  std::string library{};           ///< that the task is in, where it was imported; absolute
   const void* function = nullptr;  ///< the callable is this function: its address travels as an offset in its module
 
   task_record() = default;
