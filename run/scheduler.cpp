@@ -195,9 +195,11 @@ bool scheduler::is_known(slot which) {
       what.task = settings_.task->name;
       what.attempt = stored.attempts;
       its.problem = error(std::move(what));
+      its.has_value = settings_.tells_values && !stored.output.empty() && typed_.adopt(which, stored.output).empty();
     } else {
       // A value that does not decode is one of another type with the same name: it is made again.
-      known = !settings_.tells_values || typed_.adopt(which, stored.output).empty();
+      its.has_value = settings_.tells_values && typed_.adopt(which, stored.output).empty();
+      known = its.has_value || !settings_.tells_values;
     }
     its.attempts = known ? stored.attempts : 0;
     its.run_time = stored.run_time;
@@ -248,16 +250,21 @@ void scheduler::start(slot which) {
   }
   move(which, item_event::start);
   ++active_;
+  its.place = static_cast<unsigned>(active_);
+  if (!places_.empty()) {
+    its.place = places_.top();
+    places_.pop();
+  }
   std::optional<error> problem;
   try {
-    typed_.start(which, {its.key, its.ordinal, its.attempts, options.timeout.count()}, options, its.larger);
+    typed_.start(which, {its.key, its.ordinal, its.attempts, its.place, options.timeout.count()}, options, its.larger);
     return;
   } catch (const error& thrown) {
     problem = thrown;
   } catch (const std::exception& thrown) {
     problem = error(errc::invalid_options, std::string("its arguments cannot be sent: ") + thrown.what());
   }
-  settle(which, std::move(problem));
+  settle(which, std::move(problem), false);
 }
 
 bool scheduler::take_outcomes() {
@@ -266,14 +273,16 @@ bool scheduler::take_outcomes() {
     auto next = typed_.pop();
     if (!next) break;
     some = true;
-    settle(next->slot, std::move(next->problem));
+    settle(next->slot, std::move(next->problem), next->has_value);
   }
   return some;
 }
 
-void scheduler::settle(slot which, std::optional<error> problem) {
+void scheduler::settle(slot which, std::optional<error> problem, bool has_value) {
   item& its = items_[which];
   --active_;
+  places_.push(its.place);
+  its.has_value = has_value;
   groups_.left(its.in_group);
   its.run_time = clock::now() - its.started;
   adapt_parallel();
@@ -347,9 +356,8 @@ void scheduler::record(slot which) {
   if (its.problem) {
     stored.failed = its.problem->code();
     stored.message = its.problem->details().message;
-  } else {
-    stored.output = typed_.encode(which);
   }
+  if (its.has_value) stored.output = typed_.encode(which);
   const auto number = journal_->put(stored);
   if (!number) {
     give_up(which);
@@ -415,7 +423,8 @@ bool scheduler::tell_outcomes() {
 void scheduler::tell(slot which) {
   item& its = items_[which];
   if (settings_.tells_values) {
-    typed_.emit(which, {its.ordinal, its.key, its.problem, its.attempts, its.resumed, its.run_time, its.peak_memory});
+    typed_.emit(which, {its.ordinal, its.key, its.problem, its.has_value, its.attempts, its.resumed, its.run_time,
+                        its.peak_memory});
   }
   move(which, item_event::told);
   release(which);

@@ -41,10 +41,12 @@ class scheduler {
   struct item {
     item_state state = item_state::over;
     bool resumed = false;
-    bool larger = false;   ///< its next attempt has more memory
+    bool larger = false;  ///< its next attempt has more memory
+    bool has_value = false;
     bool is_twin = false;  ///< waited for another item with its key, whose outcome is its own
     unsigned attempts = 0;
     unsigned deaths = 0;
+    unsigned place = 0;  ///< of an active one, from 1
     group in_group = 0;
     std::uint64_t ordinal = 0;
     std::uint64_t record = 0;  ///< its number in the journal
@@ -78,7 +80,7 @@ class scheduler {
   void admit(slot which);
   [[nodiscard]] bool is_known(slot which);
   void start(slot which);
-  void settle(slot which, std::optional<error> problem);
+  void settle(slot which, std::optional<error> problem, bool has_value);
   void pause_or_fail(slot which, error problem);
   void record(slot which);
   void make_ready(slot which);
@@ -106,6 +108,7 @@ class scheduler {
   std::unordered_map<std::string, slot> keys_;  // of items whose outcome is not durable; only with a journal
   std::size_t held_ = 0;                        // items in any state but ready and over
   std::size_t active_ = 0;
+  std::priority_queue<unsigned, std::vector<unsigned>, std::greater<>> places_;  // that were given back
   std::uint64_t next_ordinal_ = 0;
   unsigned parallel_;
   bool source_ended_ = false;

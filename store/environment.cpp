@@ -37,7 +37,7 @@ unsigned flags_of(environment::access how) {
 
 }  // namespace
 
-environment::environment(std::filesystem::path directory, access how, std::size_t map_bytes)
+environment::environment(const std::filesystem::path& directory, access how, std::size_t map_bytes)
     : file_(directory / data_file) {
   check(::mdb_env_create(&handle_), file_, "cannot be opened");
   try {
@@ -130,7 +130,8 @@ void environment::keep_out_of_children() const {
     std::uintptr_t end = 0;
     ino_t inode = 0;
     if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %lu", &begin, &end, &inode) != 3) continue;
-    if (inode == (is_data ? data : lock)) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTFORK);
+    if (inode != (is_data ? data : lock)) continue;
+    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTFORK);  // NOLINT(performance-no-int-to-ptr)
   }
 }
 

@@ -50,7 +50,7 @@ class environment {
   enum class access : std::uint8_t { read, write, write_unsynced };
 
   /// Opens the environment in `directory`, which must exist; for writing, its file is made where there is none.
-  environment(std::filesystem::path directory, access how, std::size_t map_bytes);
+  environment(const std::filesystem::path& directory, access how, std::size_t map_bytes);
   environment(environment&&) = delete;
   environment& operator=(environment&&) = delete;
   ~environment();

@@ -20,7 +20,7 @@ namespace selvage::store_detail {
 namespace {
 
 constexpr std::size_t most_parts = 1000;
-constexpr std::size_t longest_part = 64 * 1024;
+constexpr std::size_t longest_part = std::size_t{64} << 10U;
 
 void validate(const journal_options& asked) {
   const auto refuse = [](std::string what) { throw error(errc::invalid_options, std::move(what)); };

@@ -77,7 +77,7 @@ void become_supervisor(orders& given) {
   sigset_t blocked;
   ::sigemptyset(&blocked);
   ::sigaddset(&blocked, SIGCHLD);
-  base::check(::sigprocmask(SIG_SETMASK, &blocked, nullptr), "sigprocmask");
+  ::pthread_sigmask(SIG_SETMASK, &blocked, nullptr);  // which cannot fail
 
   // 3. a name for ps
   ::prctl(PR_SET_NAME, base::process_name(given.name, "-super").c_str());
@@ -105,7 +105,7 @@ void reset_signals_of_worker() noexcept {
   set_disposition(SIGPIPE, SIG_DFL, 0);
   sigset_t none;
   ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
 }
 
 }  // namespace selvage::supervisor

@@ -75,7 +75,7 @@ void find_children_in_proc(std::vector<int>& pids) {
   DIR* folder = ::opendir("/proc");
   if (folder == nullptr) return;
   const int self = ::getpid();
-  while (const dirent* entry = ::readdir(folder)) {
+  while (const dirent* entry = ::readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): one thread
     const int pid = std::atoi(entry->d_name);
     if (pid > 0 && parent_of(pid) == self) pids.push_back(pid);
   }

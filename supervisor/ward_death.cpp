@@ -18,7 +18,7 @@ constexpr std::uint64_t reap_pause_ns = 10'000'000;
 /// harm there.
 constexpr std::uint64_t burial_limit_ns = 1'000'000'000;
 /// The most that a pipe may hold, so that the tail is complete.
-constexpr std::size_t last_drain_bytes = 1024 * 1024;
+constexpr std::size_t last_drain_bytes = std::size_t{1} << 20U;
 
 }  // namespace
 

@@ -120,9 +120,9 @@ class typed_items final : public run_items {
     auto next = done_.pop();
     if (!next) return std::nullopt;
     const run_slot slot = by_ticket_[next->ticket];
-    if (!next->result) return settled{slot, std::move(next->result.error())};
+    if (!next->result) return settled{slot, std::move(next->result.error()), false};
     if constexpr (!std::is_void_v<R>) slots_[slot].value.emplace(*std::move(next->result));
-    return settled{slot, std::nullopt};
+    return settled{slot, judge(slot), true};
   }
   void wait(std::chrono::nanoseconds time) override { done_.wait_for(time); }
   void notify() noexcept override { done_.notify(); }
@@ -150,7 +150,7 @@ class typed_items final : public run_items {
 
   void emit(run_slot slot, const told_item& what) override {
     place& here = slots_[slot];
-    if (options_.combine && !what.problem) {
+    if (options_.combine && what.has_value) {
       if constexpr (std::is_void_v<R>) {
         options_.combine();
       } else {
@@ -158,10 +158,16 @@ class typed_items final : public run_items {
       }
     }
     if (options_.emit) {
-      item_outcome<T, R> outcome{
-          what.ordinal,  what.key,     &*here.item,   tl::make_unexpected(error(errc::aborted, {})),
-          what.attempts, what.resumed, what.run_time, what.peak_memory};
-      if (what.problem) {
+      item_outcome<T, R> outcome{what.ordinal,
+                                 what.key,
+                                 &*here.item,
+                                 tl::make_unexpected(error(errc::aborted, {})),
+                                 what.problem.has_value(),
+                                 what.attempts,
+                                 what.resumed,
+                                 what.run_time,
+                                 what.peak_memory};
+      if (!what.has_value) {
         outcome.result = tl::make_unexpected(*what.problem);
       } else if constexpr (std::is_void_v<R>) {
         outcome.result = {};
@@ -178,6 +184,19 @@ class typed_items final : public run_items {
   }
 
  private:
+  /// Nothing where the slot's value is none of a failure.
+  std::optional<error> judge(run_slot slot) const {
+    if (!options_.is_failure) return std::nullopt;
+    bool failed = false;
+    if constexpr (std::is_void_v<R>) {
+      failed = options_.is_failure();
+    } else {
+      failed = options_.is_failure(*slots_[slot].value);
+    }
+    if (!failed) return std::nullopt;
+    return error(errc::task_failed, "its value is a failure by run_options::is_failure");
+  }
+
   struct place {
     std::optional<T> item;
     std::optional<value_type> value;
@@ -216,7 +235,7 @@ class typed_items final : public run_items {
 template <class F, class Source>
 run_report run(
     pool& pool, const task<F>& task, Source&& items,
-    const std::type_identity_t<run_options<detail::item_of<Source>, typename task<F>::result>>& options = {}) {
+    const std::type_identity_t<run_options<detail::item_of<Source>, typename selvage::task<F>::result>>& options = {}) {
   using item = detail::item_of<Source>;
   detail::typed_items<F, item, typename selvage::task<F>::result> typed(pool, task, options);
   const detail::run_settings settings{

@@ -19,7 +19,6 @@ using namespace selvage::shm;
 using selvage::tests::child;
 using selvage::tests::lane_memory;
 using selvage::tests::random_source;
-using selvage::tests::shared_array;
 using selvage::tests::wait_for_work;
 using selvage::tests::waits;
 

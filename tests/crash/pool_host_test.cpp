@@ -119,7 +119,7 @@ TEST_F(pool_hosts, a_call_of_a_pool_that_was_moved_from_ends_the_program) {
     pool moved({.workers = 1}, add);
     pool pool(std::move(moved));
     if (pool.call(add, 1, 2).get() != 3) return 1;
-    (void)moved.call(add, 1, 2);  // NOLINT(bugprone-use-after-move)
+    (void)moved.call(add, 1, 2);  // NOLINT
     return 2;
   });
   EXPECT_EQ(host.exit_status(), 1000 + SIGABRT);

@@ -19,7 +19,7 @@ void leave_no_room_for_a_stack() {
   constexpr std::uint64_t little = std::uint64_t{2} << 20U;
   const rlimit limit{pages * 4096 + little, pages * 4096 + little};
   ASSERT_EQ(::setrlimit(RLIMIT_AS, &limit), 0);
-  pthread_t waits;
+  pthread_t waits{};
   const auto wait = [](void*) -> void* {
     for (;;) ::pause();
   };

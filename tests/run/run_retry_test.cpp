@@ -135,6 +135,31 @@ TEST_F(retries, end_with_the_time_of_their_item) {
   EXPECT_EQ(hung.failures.at(0).first, errc::timed_out);
 }
 
+TEST_F(retries, are_made_of_values_that_are_failures) {
+  const counters tried(2);
+  const auto exit_status = task("exit_status", [&tried](int n) {
+    if (n == 0) return ++tried[0] < 3 ? 1 : 0;
+    return 7;
+  });
+  pool pool(watched({.workers = 1}), exit_status);
+  std::vector<std::string> told;
+  std::vector<int> folded;
+  const auto report = run(pool, exit_status, std::vector<int>{0, 1},
+                          {.retry = {.attempts = 4, .backoff = 0ms},
+                           .emit =
+                               [&](auto&& outcome) {
+                                 told.push_back(std::to_string(*outcome.result) + (outcome.failed ? " failed" : "") +
+                                                " after " + std::to_string(outcome.attempts));
+                               },
+                           .combine = [&](int status) { folded.push_back(status); },
+                           .is_failure = [](int status) { return status != 0; }});
+  EXPECT_THAT(told, ::testing::ElementsAre("0 after 3", "7 failed after 4"));
+  EXPECT_THAT(folded, ::testing::ElementsAre(0, 7));
+  EXPECT_EQ(report.succeeded, 1U);
+  EXPECT_EQ(report.failed, 1U);
+  EXPECT_EQ(report.failures.at(0).first, errc::task_failed);
+}
+
 TEST_F(retries, of_some_items_do_not_hold_up_the_others) {
   const counters tried(1);
   const auto picky = task("picky", [&tried](int n) {

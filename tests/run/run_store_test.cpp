@@ -198,6 +198,24 @@ TEST_F(stored_runs, keep_values_of_every_form) {
   }
 }
 
+TEST_F(stored_runs, keep_the_values_of_failures) {
+  const auto status = task("status", [](int n) { return n; });
+  pool pool(watched({.workers = 1}), status);
+  std::vector<int> told;
+  for (int round = 0; round < 2; ++round) {
+    const auto report = run(pool, status, std::vector<int>{0, 3},
+                            {.name = "status",
+                             .emit = [&](auto&& outcome) { told.push_back(*outcome.result); },
+                             .is_failure = [](int n) { return n != 0; },
+                             .store = &store_,
+                             .resume = true,
+                             .keep_failures = [](errc) { return true; }});
+    EXPECT_EQ(report.failed, 1U);
+    EXPECT_EQ(report.resumed, round == 0 ? 0U : 2U);
+  }
+  EXPECT_THAT(told, ElementsAre(0, 3, 0, 3));
+}
+
 TEST_F(stored_runs, need_a_key) {
   const auto sum = task("sum", [](int a, int b) { return a + b; });
   pool pool(watched({.workers = 1}), sum);

@@ -90,7 +90,7 @@ std::string said_by_child(Body&& body) {
     });
     ::close(ends[1]);
     char part[512];
-    for (ssize_t got; (got = ::read(ends[0], part, sizeof part)) != 0;) {
+    for (ssize_t got = 0; (got = ::read(ends[0], part, sizeof part)) != 0;) {
       if (got > 0) said.append(part, static_cast<std::size_t>(got));
     }
     ::close(ends[0]);

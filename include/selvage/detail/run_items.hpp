@@ -33,6 +33,7 @@ struct told_item {
   std::uint64_t ordinal;
   std::string_view key;
   const std::optional<error>& problem;
+  bool has_value;  ///< also where there is a problem: a value that is a failure
   unsigned attempts;
   bool resumed;
   std::chrono::nanoseconds run_time;
@@ -55,7 +56,8 @@ class run_items {
   virtual void abort(run_slot slot) noexcept = 0;
   struct settled {
     run_slot slot;
-    std::optional<error> problem;  ///< nothing: the slot has a value
+    std::optional<error> problem;
+    bool has_value;  ///< the slot has one
   };
   virtual std::optional<settled> pop() = 0;
   virtual void wait(std::chrono::nanoseconds time) = 0;
