@@ -13,6 +13,7 @@ void add_bulk(suite& to);        ///< echo_1mib_bytes, echo_1mib_string, echo_1m
 void add_lifecycle(suite& to);   ///< crash_recovery, strict_recovery, pool_lifetime
 void add_idle(suite& to);        ///< idle_cpu, worker_memory
 void add_break_even(suite& to);  ///< break_even_two_workers
+void add_runs(suite& to);        ///< run_item, stored_run, resume_skip
 void add_limits(suite& to);      ///< the limits by themselves, for --limits
 
 }  // namespace selvage::bench

@@ -28,6 +28,7 @@ suite make_suite(const settings& as) {
   add_lifecycle(benchmarks);
   add_idle(benchmarks);
   add_break_even(benchmarks);
+  add_runs(benchmarks);
   return benchmarks;
 }
 

@@ -1,19 +1,46 @@
 // The command `selvage`: one subcommand a file.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iterator>
+#include <string>
+#include <vector>
 
 #include "doctor.hpp"
+#include "run_command.hpp"
+#include "store_command.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app("Runs code in supervised, sealed worker processes", "selvage");
   app.set_version_flag("--version", SELVAGE_VERSION);
   app.require_subcommand(1);
 
+  selvage::cli::run_arguments arguments;
+  const CLI::App* const run = selvage::cli::add_run(app, arguments);
+
+  selvage::cli::store_arguments store_arguments;
+  const CLI::App* const store = selvage::cli::add_store(app, store_arguments);
+
   bool json = false;
   CLI::App* const doctor = app.add_subcommand(
       "doctor", "Says what this machine can enforce; ends with 1 where strict permissions cannot be enforced");
   doctor->add_flag("--json", json, "One JSON object instead of a table");
 
-  CLI11_PARSE(app, argc, argv);
+  // What is behind -- is a command's, and no word of it is looked at here.
+  const std::vector<std::string> words(argv + 1, argv + argc);
+  const bool is_run = !words.empty() && words[0] == "run";
+  const auto ours_end = is_run ? std::find(words.begin(), words.end(), "--") : words.end();
+  try {
+    app.parse(std::vector<std::string>(std::make_reverse_iterator(ours_end), words.rend()));  // it wants the last first
+  } catch (const CLI::ParseError& problem) {
+    // Usage is 2, as for most commands; help and version are 0.
+    return app.exit(problem) == 0 ? 0 : 2;
+  }
+  if (run->parsed()) {
+    arguments.command = run->remaining();
+    if (ours_end != words.end()) arguments.command.insert(arguments.command.end(), ours_end + 1, words.end());
+    return selvage::cli::run_command(arguments);
+  }
+  if (store->parsed()) return selvage::cli::store_command(store_arguments);
   return selvage::cli::doctor(json);
 }

@@ -77,13 +77,15 @@ void scheduler::look_at_stops() {
   }
 }
 
-// The first reason is the one that is told; a harder stop may follow a softer one.
+// The first reason is the one that is told, but for an error, which is told in any case; a harder stop may follow a
+// softer one.
 void scheduler::stop(stopping how, run_report::ending ending, std::optional<error> problem) {
-  if (how <= stopping_) return;
-  if (stopping_ == stopping::no) {
+  if (problem && !problem_) {
     how_ = ending;
     problem_ = std::move(problem);
   }
+  if (how <= stopping_) return;
+  if (stopping_ == stopping::no && !problem_) how_ = ending;
   stopping_ = how;
   typed_.stop_source();
   source_ended_ = true;
@@ -342,7 +344,7 @@ void scheduler::adapt_parallel() {
 
 void scheduler::record(slot which) {
   item& its = items_[which];
-  counts_.ran(settings_.has_keys ? its.key : std::to_string(its.ordinal), its.ordinal, its.run_time);
+  counts_.ran(its.key, its.ordinal, its.run_time);
   if (journal_ == nullptr) {
     move(which, item_event::recorded);
     return make_ready(which);

@@ -31,7 +31,7 @@ void tally::ran(std::string_view key, std::uint64_t ordinal, std::chrono::nanose
     std::ranges::pop_heap(slowest_, is_slower);
     slowest_.pop_back();
   }
-  slowest_.push_back({std::string(key), ordinal, time});
+  slowest_.push_back({key.empty() ? std::to_string(ordinal) : std::string(key), ordinal, time});
   std::ranges::push_heap(slowest_, is_slower);
 }
 

@@ -50,9 +50,7 @@ environment::environment(const std::filesystem::path& directory, access how, std
       int dead = 0;
       (void)::mdb_reader_check(handle_, &dead);
     }
-    MDB_txn* txn = nullptr;
-    check(::mdb_txn_begin(handle_, nullptr, MDB_RDONLY, &txn), file_, "cannot be read");
-    transaction first(txn);
+    transaction first = read();
     check(::mdb_dbi_open(first.get(), nullptr, 0, &database_), file_, "cannot be read");
     check(first.commit(), file_, "cannot be read");  // a handle lives on only where its transaction was committed
   } catch (...) {
@@ -66,15 +64,15 @@ environment::~environment() {
 }
 
 transaction environment::read() const {
-  MDB_txn* txn = nullptr;
-  int code = ::mdb_txn_begin(handle_, nullptr, MDB_RDONLY, &txn);
-  if (code == MDB_MAP_RESIZED) {  // another process has grown it
+  for (;;) {
+    MDB_txn* txn = nullptr;
+    const int code = ::mdb_txn_begin(handle_, nullptr, MDB_RDONLY, &txn);
+    if (code == 0) return transaction(txn);
+    if (code != MDB_MAP_RESIZED) fail(file_, "cannot be read", code);
+    // Another process has grown it, and may do so again.
     check(::mdb_env_set_mapsize(handle_, 0), file_, "cannot be read");
     keep_out_of_children();
-    code = ::mdb_txn_begin(handle_, nullptr, MDB_RDONLY, &txn);
   }
-  check(code, file_, "cannot be read");
-  return transaction(txn);
 }
 
 transaction environment::write() const {

@@ -186,15 +186,19 @@ class typed_items final : public run_items {
  private:
   /// Nothing where the slot's value is none of a failure.
   std::optional<error> judge(run_slot slot) const {
-    if (!options_.is_failure) return std::nullopt;
-    bool failed = false;
+    if (!options_.judge) return std::nullopt;
+    std::optional<std::string> why;
     if constexpr (std::is_void_v<R>) {
-      failed = options_.is_failure();
+      why = options_.judge();
     } else {
-      failed = options_.is_failure(*slots_[slot].value);
+      why = options_.judge(*slots_[slot].value);
     }
-    if (!failed) return std::nullopt;
-    return error(errc::task_failed, "its value is a failure by run_options::is_failure");
+    if (!why) return std::nullopt;
+    failure what;
+    what.code = errc::task_failed;
+    what.task = task_.name();
+    what.message = *std::move(why);
+    return error(std::move(what));
   }
 
   struct place {

@@ -81,7 +81,7 @@ struct item_outcome {
   std::string_view key{};     ///< valid during emit
   T* item = nullptr;          ///< valid during emit, which may move from it
   tl::expected<R, error> result;
-  bool failed = false;                   ///< there is no value, or it is a failure by run_options::is_failure
+  bool failed = false;                   ///< there is no value, or it is a failure by run_options::judge
   unsigned attempts = 0;                 ///< of this run or, resumed, of the run that ran it
   bool resumed = false;                  ///< taken from the store: an earlier run may have emitted it as well
   std::chrono::nanoseconds run_time{0};  ///< of the last attempt, from when it was given to the pool
@@ -96,11 +96,11 @@ struct sink_of<void> : std::type_identity<std::function<void()>> {};
 template <class R>
 using value_sink = typename sink_of<R>::type;
 template <class R>
-struct check_of : std::type_identity<std::function<bool(const R&)>> {};
+struct judge_of : std::type_identity<std::function<std::optional<std::string>(const R&)>> {};
 template <>
-struct check_of<void> : std::type_identity<std::function<bool()>> {};
+struct judge_of<void> : std::type_identity<std::function<std::optional<std::string>()>> {};
 template <class R>
-using value_check = typename check_of<R>::type;
+using value_judge = typename judge_of<R>::type;
 }  // namespace detail
 
 template <class T, class R>
@@ -122,9 +122,9 @@ struct run_options {
   /// Told each value of a success, like emit and before it, and in the same order: for a fold into what it captures. It
   /// may not keep the value, which emit is given afterwards.
   detail::value_sink<R> combine{};
-  /// A value for which this holds is a failure (errc::task_failed): tried again, and counted, as an exception would be.
-  /// The value of the last attempt is told, and kept, all the same.
-  detail::value_check<R> is_failure{};
+  /// Says why a value is a failure (errc::task_failed), or nothing where it is none: one that is, is tried again, and
+  /// counted, as an exception would be. The value of the last attempt is told, and kept, all the same.
+  detail::value_judge<R> judge{};
   bool in_order = true;  ///< false: outcomes are told as they come
   const selvage::store* store = nullptr;
   bool resume = false;  ///< go on with the records of the store; without it, a run that has any is refused

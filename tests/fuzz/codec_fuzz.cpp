@@ -22,7 +22,6 @@
 
 namespace {
 
-using selvage::detail::payload_view;
 using selvage::detail::result_codec;
 
 struct point {

@@ -144,15 +144,17 @@ TEST_F(retries, are_made_of_values_that_are_failures) {
   pool pool(watched({.workers = 1}), exit_status);
   std::vector<std::string> told;
   std::vector<int> folded;
-  const auto report = run(pool, exit_status, std::vector<int>{0, 1},
-                          {.retry = {.attempts = 4, .backoff = 0ms},
-                           .emit =
-                               [&](auto&& outcome) {
-                                 told.push_back(std::to_string(*outcome.result) + (outcome.failed ? " failed" : "") +
-                                                " after " + std::to_string(outcome.attempts));
-                               },
-                           .combine = [&](int status) { folded.push_back(status); },
-                           .is_failure = [](int status) { return status != 0; }});
+  const auto report = run(
+      pool, exit_status, std::vector<int>{0, 1},
+      {.retry = {.attempts = 4, .backoff = 0ms},
+       .emit =
+           [&](auto&& outcome) {
+             told.push_back(std::to_string(*outcome.result) + (outcome.failed ? " failed" : "") + " after " +
+                            std::to_string(outcome.attempts));
+           },
+       .combine = [&](int status) { folded.push_back(status); },
+       .judge =
+           [](int status) { return status == 0 ? std::nullopt : std::optional("it says " + std::to_string(status)); }});
   EXPECT_THAT(told, ::testing::ElementsAre("0 after 3", "7 failed after 4"));
   EXPECT_THAT(folded, ::testing::ElementsAre(0, 7));
   EXPECT_EQ(report.succeeded, 1U);

@@ -206,7 +206,7 @@ TEST_F(stored_runs, keep_the_values_of_failures) {
     const auto report = run(pool, status, std::vector<int>{0, 3},
                             {.name = "status",
                              .emit = [&](auto&& outcome) { told.push_back(*outcome.result); },
-                             .is_failure = [](int n) { return n != 0; },
+                             .judge = [](int n) { return n == 0 ? std::nullopt : std::optional<std::string>("not 0"); },
                              .store = &store_,
                              .resume = true,
                              .keep_failures = [](errc) { return true; }});

@@ -12,7 +12,6 @@
 namespace selvage::test {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using namespace std::chrono_literals;
 

@@ -209,7 +209,7 @@ TEST(stores, sweep_up_what_killed_processes_left_half_made) {
   std::filesystem::create_directories(place.path() / ".new-1-0");
   std::filesystem::create_directories(place.path() / ".old-1-7");
   std::ofstream(place.path() / ".old-1-7" / "data.mdb") << "x";
-  std::ofstream(place.path() / ".old-1-7" / "owner");  // goes last
+  std::ofstream(place.path() / ".old-1-7" / "owner") << "";  // goes last
   std::filesystem::create_directories(place.path() / ".git");
   const store store(place.path());
   { const journal opened = open(store, {.name = "run"}); }

@@ -1,4 +1,4 @@
-# cmake -DTESTS=<selvage_sandbox_tests> -P as_nobody.cmake: the sandbox tests once more, as an ordinary
+# cmake -DTESTS=<selvage_sandbox_tests> -DMODULES=<libraries> -P as_nobody.cmake: the sandbox tests once more, as an ordinary
 # user: root has grants and capabilities that others do not, and may be refused what others are not.
 cmake_minimum_required(VERSION 3.25)
 
@@ -15,7 +15,7 @@ endif()
 
 # The build may be where nobody else can go.
 execute_process(COMMAND mktemp -d /tmp/selvage-nobody-XXXXXX OUTPUT_VARIABLE folder OUTPUT_STRIP_TRAILING_WHITESPACE)
-file(COPY "${TESTS}" DESTINATION "${folder}")
+file(COPY "${TESTS}" ${MODULES} DESTINATION "${folder}")
 cmake_path(GET TESTS FILENAME name)
 execute_process(COMMAND chown -R 65534:65534 "${folder}")
 execute_process(COMMAND "${SETPRIV}" --reuid=65534 --regid=65534 --clear-groups

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
@@ -23,8 +24,14 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* module_path = SELVAGE_TEST_MODULE;
-constexpr const char* other_path = SELVAGE_OTHER_TEST_MODULE;
+/// Beside this program, where it was moved together with its modules; else where they were built.
+std::string moved_or(const std::filesystem::path& built) {
+  const auto beside = std::filesystem::read_symlink("/proc/self/exe").parent_path() / built.filename();
+  return std::filesystem::exists(beside) ? beside.string() : built.string();
+}
+
+const std::string module_path = moved_or(SELVAGE_TEST_MODULE);
+const std::string other_path = moved_or(SELVAGE_OTHER_TEST_MODULE);
 
 class module_tasks : public pool_survives, public ::testing::WithParamInterface<start> {};
 

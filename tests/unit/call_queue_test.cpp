@@ -9,8 +9,6 @@
 namespace selvage::host {
 namespace {
 
-using detail::call_place;
-
 /// A call that counts itself, so that the test sees what is let go.
 class counted_call final : public detail::call_state {
  public:

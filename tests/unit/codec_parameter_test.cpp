@@ -13,7 +13,6 @@ namespace {
 
 using detail::arguments_codec;
 using detail::payload_form;
-using detail::payload_view;
 
 template <class... P>
 constexpr payload_form form = arguments_codec<P...>::form;

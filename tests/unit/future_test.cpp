@@ -29,7 +29,7 @@ future<typename detail::result_codec<R>::host_type> answered(payload_view answer
   auto* const call = new typed_call<R>;
   const std::string problem = call->receive(answer);
   if (fault != nullptr) *fault = problem;
-  if (!problem.empty()) call->problem = error(errc::bad_response, problem);
+  if (!problem.empty()) call->problem.emplace(errc::bad_response, problem);
   call->phase = static_cast<std::uint32_t>(detail::call_phase::settled);
   return future<host_type>(call_ref<detail::result_state<host_type>>(call));
 }

@@ -69,7 +69,7 @@ void copy_text(std::uint64_t from, char (&to)[shm::refused_path_bytes]) noexcept
   while (from != 0 && length + 1 < sizeof to) {
     const std::uint64_t at = from + length;
     if ((length == 0 || at % shm::page_bytes == 0) && !readable(at)) break;
-    const char letter = *reinterpret_cast<const volatile char*>(at);
+    const char letter = *reinterpret_cast<const volatile char*>(at);  // NOLINT(performance-no-int-to-ptr)
     if (letter == 0) break;
     to[length++] = letter;
   }

@@ -1,0 +1,152 @@
+// See input.hpp.
+
+#include "input.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+namespace selvage::cli {
+namespace {
+
+constexpr std::size_t read_size = 65'536;
+constexpr std::size_t longest_record = std::size_t{256} << 20U;
+
+std::vector<std::string> split(const std::string& text, const std::string& separator) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  for (std::size_t at = text.find(separator); at != text.npos; at = text.find(separator, begin)) {
+    parts.push_back(text.substr(begin, at - begin));
+    begin = at + separator.size();
+  }
+  parts.push_back(text.substr(begin));
+  return parts;
+}
+
+/// A quote is open at its end: the line end belongs to the record.
+bool is_open(const std::string& record) { return std::ranges::count(record, '"') % 2 != 0; }
+
+}  // namespace
+
+std::vector<std::string> csv_columns(const std::string& text) {
+  std::vector<std::string> columns(1);
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c != '"') {
+        columns.back() += c;
+      } else if (i + 1 < text.size() && text[i + 1] == '"') {
+        columns.back() += text[++i];
+      } else {
+        quoted = false;
+      }
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == ',') {
+      columns.emplace_back();
+    } else if (c != '\r' || i + 1 != text.size()) {
+      columns.back() += c;
+    }
+  }
+  return columns;
+}
+
+input_source::input_source(input_options options) : options_(std::move(options)) {
+  if (options_.from_arguments) return;
+  const bool is_stdin = options_.file.empty() || options_.file == "-";
+  fd_ = is_stdin ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(options_.file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd_ < 0) {
+    throw std::runtime_error(
+        fmt::format("{}: {}", is_stdin ? "standard input" : options_.file, std::generic_category().message(errno)));
+  }
+  stop_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (!options_.csv) return;
+  if (const auto first = next_record({})) names_ = csv_columns(*first);
+}
+
+input_source::~input_source() {
+  if (fd_ >= 0) ::close(fd_);
+  if (stop_fd_ >= 0) ::close(stop_fd_);
+}
+
+std::optional<input> input_source::next(const std::stop_token& stop) {
+  if (options_.from_arguments) {
+    if (next_argument_ == options_.arguments.size()) return std::nullopt;
+    input one{options_.arguments[next_argument_++], {}};
+    if (!options_.column_separator.empty()) one.columns = split(one.text, options_.column_separator);
+    return one;
+  }
+  auto record = next_record(stop);
+  if (!record) return std::nullopt;
+  input one{*std::move(record), {}};
+  if (options_.csv) {
+    one.columns = csv_columns(one.text);
+  } else if (!options_.column_separator.empty()) {
+    one.columns = split(one.text, options_.column_separator);
+  }
+  return one;
+}
+
+std::optional<std::string> input_source::next_record(const std::stop_token& stop) {
+  const char end = options_.zero_terminated ? '\0' : '\n';
+  std::string record;
+  for (;;) {
+    const std::size_t found = buffer_.find(end, std::max(at_, looked_to_));
+    if (found != buffer_.npos) {
+      record += buffer_.substr(at_, found - at_);
+      at_ = looked_to_ = found + 1;
+      if (!options_.csv || !is_open(record)) return record;
+      record += end;
+      continue;
+    }
+    looked_to_ = buffer_.size();
+    if (buffer_.size() - at_ > longest_record) {
+      throw std::runtime_error(fmt::format("a record is longer than {} bytes", longest_record));
+    }
+    if (fill(stop)) continue;
+    if (stop.stop_requested() || (at_ == buffer_.size() && record.empty())) return std::nullopt;
+    record += std::exchange(buffer_, {}).substr(at_);  // the last one, without an end
+    at_ = looked_to_ = 0;
+    return record;
+  }
+}
+
+// Returns: there is more. Blocks until there is, or a stop.
+bool input_source::fill(const std::stop_token& stop) {
+  if (ended_) return false;
+  buffer_.erase(0, at_);
+  looked_to_ -= at_;
+  at_ = 0;
+  const std::stop_callback wake(stop, [this] {
+    const std::uint64_t one = 1;
+    (void)!::write(stop_fd_, &one, sizeof one);
+  });
+  for (;;) {
+    std::array<pollfd, 2> waits{pollfd{fd_, POLLIN, 0}, pollfd{stop_fd_, POLLIN, 0}};
+    if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) break;
+    if (stop.stop_requested()) return false;
+    if (waits[0].revents == 0) continue;
+    const std::size_t before = buffer_.size();
+    buffer_.resize(before + read_size);
+    const ssize_t got = ::read(fd_, buffer_.data() + before, read_size);
+    buffer_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got > 0) return true;
+    if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (got < 0) throw std::runtime_error(std::generic_category().message(errno));
+    ended_ = true;
+    return false;
+  }
+  throw std::runtime_error(std::generic_category().message(errno));
+}
+
+}  // namespace selvage::cli

@@ -1,0 +1,170 @@
+// See job.hpp. posix_spawn(3) of glibc is a vfork with all that is wanted between it and exec.
+
+#include "job.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+
+namespace selvage::cli {
+namespace {
+
+/// Longer output stays in its file.
+constexpr std::uint64_t longest_text = 65'536;
+
+/// The files and signals of a job's process.
+class spawn_wiring {
+ public:
+  spawn_wiring() {
+    ::posix_spawn_file_actions_init(&files_);
+    ::posix_spawnattr_init(&attributes_);
+    sigset_t all;
+    ::sigfillset(&all);
+    ::posix_spawnattr_setsigdefault(&attributes_, &all);
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::posix_spawnattr_setsigmask(&attributes_, &none);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  }
+  spawn_wiring(const spawn_wiring&) = delete;
+  spawn_wiring& operator=(const spawn_wiring&) = delete;
+  ~spawn_wiring() {
+    ::posix_spawn_file_actions_destroy(&files_);
+    ::posix_spawnattr_destroy(&attributes_);
+  }
+  void connect(int stream, int to) { ::posix_spawn_file_actions_adddup2(&files_, to, stream); }
+
+  /// Returns: 0 or errno.
+  int spawn(pid_t& child, const std::vector<std::string>& command) const {
+    std::vector<char*> arguments;
+    arguments.reserve(command.size() + 1);
+    for (const std::string& each : command) arguments.push_back(const_cast<char*>(each.c_str()));
+    arguments.push_back(nullptr);
+    return ::posix_spawnp(&child, arguments[0], &files_, &attributes_, arguments.data(), environ);
+  }
+
+ private:
+  posix_spawn_file_actions_t files_{};
+  posix_spawnattr_t attributes_{};
+};
+
+std::uint64_t size_of_file(int fd) {
+  struct stat found {};
+  return ::fstat(fd, &found) == 0 ? static_cast<std::uint64_t>(found.st_size) : 0;
+}
+
+/// What was written since `before`. Where it is short it is taken out of the file again.
+job_output output_since(int fd, std::uint64_t before) {
+  job_output written{.text = {}, .size = size_of_file(fd) - before, .offset = before};
+  if (written.size == 0 || written.size > longest_text) return written;
+  written.text.resize(static_cast<std::size_t>(written.size));
+  std::size_t got = 0;
+  while (got < written.text.size()) {
+    const ssize_t some =
+        ::pread(fd, written.text.data() + got, written.text.size() - got, static_cast<off_t>(before + got));
+    if (some <= 0) break;
+    got += static_cast<std::size_t>(some);
+  }
+  written.text.resize(got);
+  (void)!::ftruncate(fd, static_cast<off_t>(before));  // where it may not be, it stays until the end
+  return written;
+}
+
+std::uint64_t microseconds_of(const timeval& time) {
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000U + static_cast<std::uint64_t>(time.tv_usec);
+}
+
+int make_file() {
+  const std::string folder = std::filesystem::temp_directory_path().string();
+  constexpr mode_t mode = 0600;
+  const int unnamed = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, mode);
+  if (unnamed >= 0) return unnamed;
+  std::string name = folder + "/selvage-job-XXXXXX";  // a filesystem without O_TMPFILE
+  const int named = ::mkostemp(name.data(), O_APPEND | O_CLOEXEC);
+  if (named < 0) {
+    throw std::runtime_error(fmt::format("{}: no file can be made for the output of jobs: {} (TMPDIR is where they go)",
+                                         folder, std::generic_category().message(errno)));
+  }
+  ::unlink(name.c_str());
+  return named;
+}
+
+}  // namespace
+
+std::vector<std::string> job_plan::command_for(const expansion& with) const {
+  std::vector<std::string> command;
+  if (!for_shell) {
+    for (const text_template& each : arguments) command.push_back(each.expand(with));
+    return command;
+  }
+  std::string line;
+  for (const text_template& each : arguments) line += (line.empty() ? "" : " ") + each.expand(with, true);
+  return {"/bin/sh", "-c", std::move(line)};
+}
+
+job_result run_job(const job_plan& plan, const item_context& context, const input& item) {
+  job_result result{
+      .place = context.place,
+      .started_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count()};
+  const auto begun = std::chrono::steady_clock::now();
+  spawn_wiring wiring;
+  const bool keeps = !plan.output_files.empty();
+  const int output = keeps ? plan.output_files[context.place - 1] : STDOUT_FILENO;
+  const int errors = keeps ? plan.error_files[context.place - 1] : STDERR_FILENO;
+  const std::uint64_t output_before = keeps ? size_of_file(output) : 0;
+  const std::uint64_t errors_before = keeps ? size_of_file(errors) : 0;
+  if (keeps) {
+    wiring.connect(STDOUT_FILENO, output);
+    wiring.connect(STDERR_FILENO, errors);
+  }
+  pid_t child = -1;
+  result.start_error =
+      wiring.spawn(child, plan.command_for({.item = item, .number = context.ordinal + 1, .place = context.place}));
+  if (result.start_error == 0) {
+    int status = 0;
+    rusage used{};
+    while (::wait4(child, &status, 0, &used) == -1 && errno == EINTR) {
+    }
+    if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+    if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
+    result.cpu_us = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
+    result.peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+  }
+  result.took_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - begun).count();
+  if (keeps) {
+    result.output = output_since(output, output_before);
+    result.errors = output_since(errors, errors_before);
+  }
+  return result;
+}
+
+job_files::job_files(unsigned jobs) {
+  for (unsigned i = 0; i < jobs; ++i) {
+    output_.push_back(make_file());
+    errors_.push_back(make_file());
+  }
+}
+
+job_files::~job_files() {
+  for (const int fd : all()) ::close(fd);
+}
+
+std::vector<int> job_files::all() const {
+  std::vector<int> both = output_;
+  both.insert(both.end(), errors_.begin(), errors_.end());
+  return both;
+}
+
+}  // namespace selvage::cli

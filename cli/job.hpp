@@ -1,0 +1,67 @@
+#pragma once
+// One command for one item: run in a worker, whose processes end with it. Its output goes straight to files that have
+// no name, one pair for each place among the jobs that run; what is short comes back with the result, and what is long
+// stays in the file until it is printed, so that no amount of it needs memory.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <selvage/item_context.hpp>
+
+#include "input.hpp"
+#include "placeholder.hpp"
+
+namespace selvage::cli {
+
+/// What every job of a run has in common. Reaches the workers by fork.
+struct job_plan {
+  std::vector<text_template> arguments{};
+  bool for_shell = false;  ///< the arguments are one line for /bin/sh
+  /// By place - 1; empty: jobs write to our own output and errors.
+  std::vector<int> output_files{};
+  std::vector<int> error_files{};
+
+  [[nodiscard]] std::vector<std::string> command_for(const expansion& with) const;
+};
+
+/// What one stream of a job has written.
+struct job_output {
+  std::string text{};  ///< all of it, where it is short
+  std::uint64_t size = 0;
+  std::uint64_t offset = 0;  ///< in the file of its place, where text is empty and size is not 0
+};
+
+struct job_result {
+  std::int32_t exit_status = 0;
+  std::int32_t signal = 0;       ///< that ended it, 0 for none
+  std::int32_t start_error = 0;  ///< errno, where it could not be started
+  std::uint32_t place = 1;
+  std::int64_t started_ns = 0;  ///< since 1970
+  std::int64_t took_ns = 0;
+  std::uint64_t cpu_us = 0;
+  std::uint64_t peak_bytes = 0;
+  job_output output{};
+  job_output errors{};
+};
+
+/// In a worker.
+[[nodiscard]] job_result run_job(const job_plan& plan, const item_context& context, const input& item);
+
+/// Files without a name, for both streams of so many jobs at once. Throws std::runtime_error.
+class job_files {
+ public:
+  explicit job_files(unsigned jobs);
+  job_files(const job_files&) = delete;
+  job_files& operator=(const job_files&) = delete;
+  ~job_files();
+  [[nodiscard]] const std::vector<int>& output() const noexcept { return output_; }
+  [[nodiscard]] const std::vector<int>& errors() const noexcept { return errors_; }
+  [[nodiscard]] std::vector<int> all() const;
+
+ private:
+  std::vector<int> output_;
+  std::vector<int> errors_;
+};
+
+}  // namespace selvage::cli

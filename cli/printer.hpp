@@ -1,0 +1,49 @@
+#pragma once
+// What jobs have written, on our own output: the output of one job together, pure, and its errors on ours. Also the job
+// log. Throws output_closed where nobody reads any more.
+
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <string_view>
+
+#include "job.hpp"
+
+namespace selvage::cli {
+
+struct output_closed : std::exception {
+  [[nodiscard]] const char* what() const noexcept override { return "the output was closed"; }
+};
+
+class job_printer {
+ public:
+  /// `tagged`: each line begins with the item and a tab.
+  job_printer(const job_files& files, bool tagged) : files_(files), tagged_(tagged) {}
+  void print(const job_result& job, std::string_view tag) const;
+
+ private:
+  void print_one(int to, const job_output& what, int file, std::string_view tag) const;
+
+  const job_files& files_;
+  bool tagged_;
+};
+
+/// GNU parallel's columns: Seq Host Starttime JobRuntime Send Receive Exitval Signal Command.
+class job_log {
+ public:
+  /// Throws std::runtime_error where it cannot be written. Empty: none is.
+  explicit job_log(const std::string& path);
+  job_log(const job_log&) = delete;
+  job_log& operator=(const job_log&) = delete;
+  ~job_log();
+  void add(std::uint64_t number, const job_result& job, std::string_view command);
+
+ private:
+  std::FILE* file_ = nullptr;
+};
+
+/// All of it, or output_closed.
+void write_all(int fd, std::string_view text);
+
+}  // namespace selvage::cli

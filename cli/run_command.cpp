@@ -1,0 +1,232 @@
+// See run_command.hpp.
+
+#include "run_command.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <selvage/selvage.hpp>
+
+#include "input.hpp"
+#include "interrupt.hpp"
+#include "job.hpp"
+#include "placeholder.hpp"
+#include "printer.hpp"
+#include "progress.hpp"
+#include "run_plan.hpp"
+#include "summary.hpp"
+
+namespace selvage::cli {
+namespace {
+
+enum exit_status : int {
+  all_done = 0,
+  some_failed = 1,
+  usage = 2,
+  resume_refused = 3,
+  store_failed = 4,
+  halted = 5,
+  cannot_be_run = 126,
+  not_found = 127,
+  by_signal = 128,
+  gnu_most = 101,
+  xargs_failed = 123,
+};
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const auto& word : words) all += (all.empty() ? "" : " ") + word;
+  return all;
+}
+
+job_plan jobs_for(const run_arguments& given, const std::vector<std::string>& command,
+                  const std::vector<std::string>& column_names) {
+  job_plan plan;
+  plan.for_shell = given.shell;
+  bool has_placeholder = false;
+  for (const auto& argument : command) {
+    plan.arguments.emplace_back(argument, column_names);
+    has_placeholder = has_placeholder || plan.arguments.back().has_placeholder();
+  }
+  if (!has_placeholder) plan.arguments.emplace_back("{}", column_names);
+  return plan;
+}
+
+int print_plan(const run_arguments& given, input_source& items, const text_template& key) {
+  const store kept(given.store);
+  std::uint64_t number = 0;
+  while (const auto item = items.next({})) {
+    const std::string its = key.expand({.item = *item, .number = ++number});
+    std::string what = "run   ";
+    std::string why;
+    const auto found = kept.find(given.name, its, [&](const stored_item& stored) {
+      what = stored.failed ? "again " : "done  ";
+      if (stored.failed) why = fmt::format("  ({}: {})", to_string(*stored.failed), stored.message);
+    });
+    if (!found && found.error().code() == errc::store_busy) throw error(found.error());
+    write_all(STDOUT_FILENO, what + its + why + "\n");
+  }
+  return all_done;
+}
+
+int print_commands(input_source& items, const job_plan& jobs) {
+  std::uint64_t number = 0;
+  while (const auto item = items.next({})) {
+    std::string line;
+    const expansion with{.item = *item, .number = ++number};
+    if (jobs.for_shell) {
+      line = jobs.command_for(with).back();
+    } else {
+      for (const auto& word : jobs.command_for(with)) line += (line.empty() ? "" : " ") + shell_quoted(word);
+    }
+    write_all(STDOUT_FILENO, line + "\n");
+  }
+  return all_done;
+}
+
+int status_of(const run_report& report, const run_arguments& given, int signal, int start_error) {
+  using ending = run_report::ending;
+  if (report.problem) {
+    return report.problem->code() == errc::store_error || report.problem->code() == errc::store_busy ? store_failed
+                                                                                                     : some_failed;
+  }
+  if (start_error != 0) return start_error == ENOENT ? not_found : cannot_be_run;
+  if (signal != 0) return by_signal + signal;
+  if (report.how == ending::halted) return halted;
+  if (report.failed == 0) return all_done;
+  if (given.exit_status == "gnu") return static_cast<int>(std::min<std::uint64_t>(report.failed, gnu_most));
+  if (given.exit_status == "xargs") return xargs_failed;
+  return some_failed;
+}
+
+int run_items_of(const run_arguments& given, run_plan& plan, input_source& items, interrupts& signals) {
+  job_plan jobs = jobs_for(given, plan.command, items.column_names());
+  const text_template key(given.key, items.column_names());
+  const text_template group(given.group, items.column_names());
+  if (given.plan) return print_plan(given, items, key);
+  if (given.dry_run) return print_commands(items, jobs);
+
+  const job_files files(given.ungroup ? 0 : plan.jobs);
+  jobs.output_files = files.output();
+  jobs.error_files = files.errors();
+  plan.pool.inherit = files.all();
+  const auto job =
+      task("command", [&jobs](const item_context& context, const input& item) { return run_job(jobs, context, item); });
+  pool workers(plan.pool, job);
+  signals.listen();
+
+  std::optional<store> kept;
+  if (!given.store.empty()) kept.emplace(given.store);
+  const job_printer printer(files, given.tag);
+  job_log log(given.joblog);
+  progress_line progress(given.quiet);
+  failure_summary failures;
+  int start_error = 0;
+  run_options<input, job_result> options{
+      .name = given.name,
+      .parallel = plan.jobs,
+      .retry = plan.retry,
+      .timeout = plan.timeout,
+      .judge = failure_of,
+      .in_order = given.keep_order,
+      .store = kept ? &*kept : nullptr,
+      .resume = given.resume || given.rerun_changed,
+      .fresh = given.fresh,
+      .on_mismatch = given.rerun_changed ? on_mismatch::rerun : on_mismatch::refuse,
+      .keep_failures = kept_failures(given.retry),
+      .fingerprint = {{"command", joined(plan.command)}, {"shell", given.shell ? "yes" : "no"}},
+      .halt = plan.halt,
+      .stop = signals.soon(),
+      .stop_now = signals.now(),
+  };
+  if (!given.quiet) options.on_progress = [&](const run_progress& now) { progress.show(now); };
+  if (kept) options.key = [&](const input& item) { return key.expand({.item = item}); };
+  if (!given.group.empty()) {
+    options.group = [&](const input& item) { return group.expand({.item = item}); };
+    options.group_limit = given.group_limit;
+  }
+  options.emit = [&](item_outcome<input, job_result>&& outcome) {
+    progress.clear();
+    job_result* const result = outcome.result ? &*outcome.result : nullptr;
+    if (result != nullptr) {
+      const bool is_here =
+          result->output.text.size() == result->output.size && result->errors.text.size() == result->errors.size;
+      if (outcome.resumed && !is_here) {
+        fmt::print(stderr, "selvage: {}: the output of its earlier run was too long to be kept\n", outcome.item->text);
+      } else {
+        printer.print(*result, outcome.item->text);
+      }
+      if (!outcome.resumed) {
+        log.add(
+            outcome.ordinal + 1, *result,
+            joined(jobs.command_for({.item = *outcome.item, .number = outcome.ordinal + 1, .place = result->place})));
+      }
+      if (result->start_error != 0 && start_error == 0) {
+        start_error = result->start_error;
+        fmt::print(stderr, "selvage: {}: {}\n", jobs.command_for({.item = *outcome.item}).front(),
+                   std::strerror(start_error));
+        signals.stop_soon();  // none of the others could be
+      }
+    }
+    if (outcome.failed && result != nullptr) failures.add(*result, outcome.item->text);
+    if (outcome.failed && result == nullptr) failures.add(outcome.result.error(), outcome.item->text);
+  };
+  const auto report = run(
+      workers, job, [&items](const std::stop_token& stop) { return items.next(stop); }, options);
+  progress.clear();
+  if (report.problem) fmt::print(stderr, "selvage: {}\n", report.problem->what());
+  if (!given.quiet) {
+    failures.print();
+    print_summary(report);
+  }
+  if (given.json) print_json(report);
+  return status_of(report, given, signals.signal(), start_error);
+}
+
+int status_of_refusal(const error& problem) {
+  switch (problem.code()) {
+    case errc::fingerprint_mismatch:
+      return resume_refused;
+    case errc::store_error:
+    case errc::store_busy:
+      return store_failed;
+    case errc::invalid_options:
+      return std::string_view(problem.details().message).starts_with("resume:") ? resume_refused : usage;
+    default:
+      return some_failed;
+  }
+}
+
+}  // namespace
+
+int run_command(const run_arguments& given) try {
+  interrupts signals;
+  run_plan plan = plan_of(given);
+  (void)kept_failures(given.retry);
+  input_source items(plan.items);
+  return run_items_of(given, plan, items, signals);
+} catch (const usage_error& problem) {
+  fmt::print(stderr, "selvage run: {}\n`selvage run --help` says more.\n", problem.what());
+  return usage;
+} catch (const error& problem) {
+  fmt::print(stderr, "selvage run: {}\n", problem.what());
+  return status_of_refusal(problem);
+} catch (const output_closed&) {
+  return by_signal + SIGPIPE;
+} catch (const std::exception& problem) {
+  fmt::print(stderr, "selvage run: {}\n", problem.what());
+  return some_failed;
+}
+
+}  // namespace selvage::cli
