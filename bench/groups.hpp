@@ -10,7 +10,8 @@ namespace selvage::bench {
 void add_latency(suite& to);     ///< call_round_trip, idle_wake, two_workers_round_trip, strict_round_trip, late_result
 void add_throughput(suite& to);  ///< in_flight_64
 void add_bulk(suite& to);        ///< echo_1mib_bytes, echo_1mib_string, echo_1mib_in_place
-void add_lifecycle(suite& to);   ///< crash_recovery, strict_recovery, pool_lifetime
+void add_lifecycle(suite& to);   ///< crash_recovery, strict_recovery, worker_start, strict_start,
+                                 ///< pool_lifetime
 void add_idle(suite& to);        ///< idle_cpu, worker_memory
 void add_break_even(suite& to);  ///< break_even_two_workers
 void add_runs(suite& to);        ///< run_item, stored_run, resume_skip

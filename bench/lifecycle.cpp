@@ -1,5 +1,8 @@
 // What processes cost: a worker's replacement after a crash, and a pool from its construction to its end.
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <memory>
 #include <stdexcept>
 
@@ -42,6 +45,30 @@ sides open_strict_recovery(const settings& as) {
   return open_recovery(sealed);
 }
 
+// From the end of an idle worker, which leaves nothing to report, to the first result of the one that takes its place.
+sides open_start(const pool_options& options) {
+  const auto who = task("who", [] { return static_cast<int>(::getpid()); });
+  auto shared = std::make_shared<pool>(options, who);
+  auto figure = [who, shared](std::size_t count) {
+    int worker = shared->call(who).get();
+    return in_us(limits::time_batches(count, 1, [&] {
+      ::kill(worker, SIGKILL);
+      int next = worker;
+      while (next == worker) next = shared->call(who).get();
+      worker = next;
+    }));
+  };
+  return {.figure = figure, .limit = limits::fork_exit_wait};
+}
+
+sides open_worker_start(const settings& as) { return open_start(with_workers(1, as)); }
+
+sides open_strict_start(const settings& as) {
+  pool_options sealed = with_workers(1, as);
+  sealed.permissions = permissions::strict();
+  return open_start(sealed);
+}
+
 sides open_pool_lifetime(const settings& as) {
   auto figure = [as](std::size_t count) {
     const auto add = add_task();
@@ -66,6 +93,12 @@ void add_lifecycle(suite& to) {
           .goal = {.ratio_at_most = 6.0, .value_below = 1000},
           .rhythm = {.turns = 10, .samples = 5},
           .open = open_strict_recovery});
+  to.add({.name = "worker_start", .unit = "us", .rhythm = {.turns = 10, .samples = 5}, .open = open_worker_start});
+  to.add({.name = "strict_start",
+          .unit = "us",
+          .goal = {.ratio_at_most = 6.0, .value_below = 1000},
+          .rhythm = {.turns = 10, .samples = 5},
+          .open = open_strict_start});
   to.add({.name = "pool_lifetime",
           .unit = "us",
           .goal = {.ratio_at_most = 10.0},

@@ -57,7 +57,8 @@ unsigned jobs_of(const std::string& text, unsigned cores) {
   constexpr const char* allowed = "a number of jobs such as 4, 50%, +1 or -1";
   const bool more = text.starts_with('+');
   const bool fewer = text.starts_with('-');
-  const auto [number, unit] = leading_number(more || fewer ? text.substr(1) : text, allowed);
+  const std::string amount = more || fewer ? text.substr(1) : text;  // of which `unit` is a view
+  const auto [number, unit] = leading_number(amount, allowed);
   double jobs = number;
   if (unit == "%") {
     jobs = number * cores / 100;

@@ -8,12 +8,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <selvage/selvage.hpp>
@@ -175,7 +175,7 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
       if (result->start_error != 0 && start_error == 0) {
         start_error = result->start_error;
         fmt::print(stderr, "selvage: {}: {}\n", jobs.command_for({.item = *outcome.item}).front(),
-                   std::strerror(start_error));
+                   std::generic_category().message(start_error));
         signals.stop_soon();  // none of the others could be
       }
     }

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 
 #include "progress.hpp"
 
@@ -21,7 +22,8 @@ std::string signal_name(int signal) {
 }  // namespace
 
 std::optional<std::string> failure_of(const job_result& job) {
-  if (job.start_error != 0) return fmt::format("could not be started ({})", std::strerror(job.start_error));
+  if (job.start_error != 0)
+    return fmt::format("could not be started ({})", std::generic_category().message(job.start_error));
   if (job.signal != 0) return fmt::format("ended by {}", signal_name(job.signal));
   if (job.exit_status != 0) return fmt::format("exited with {}", job.exit_status);
   return std::nullopt;

@@ -299,10 +299,10 @@ void scheduler::settle(slot which, std::optional<error> problem, bool has_value)
   if (stopping_ == stopping::now && problem->code() == errc::aborted) return give_up(which);
   its.peak_memory = std::max(its.peak_memory, problem->details().usage.peak_resident_bytes);
   its.deaths += is_death(problem->code()) ? 1 : 0;
-  pause_or_fail(which, *std::move(problem));
+  pause_or_fail(which, *problem);
 }
 
-void scheduler::pause_or_fail(slot which, error problem) {
+void scheduler::pause_or_fail(slot which, const error& problem) {
   item& its = items_[which];
   const auto pause = pause_after(settings_.retry, its.attempts, random_);
   const time_point now = clock::now();

@@ -81,7 +81,7 @@ class scheduler {
   [[nodiscard]] bool is_known(slot which);
   void start(slot which);
   void settle(slot which, std::optional<error> problem, bool has_value);
-  void pause_or_fail(slot which, error problem);
+  void pause_or_fail(slot which, const error& problem);
   void record(slot which);
   void make_ready(slot which);
   void tell(slot which);

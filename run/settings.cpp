@@ -72,7 +72,7 @@ void validate(const detail::run_settings& settings) {
   }
 }
 
-std::optional<journal> open_journal(const detail::run_settings& settings, std::function<void()> on_news) {
+std::optional<journal> open_journal(const detail::run_settings& settings, const std::function<void()>& on_news) {
   if (settings.store == nullptr) return std::nullopt;
   fingerprint parts{{"task", settings.task->name}, {"signature", settings.task->signature}};
   if (!settings.version.empty()) parts.emplace_back("version", settings.version);

@@ -15,7 +15,8 @@ void validate(const detail::run_settings& settings);
 
 /// The run of the store, where there is one. Throws what store::open returns, and invalid_options where there are
 /// records and nobody said what to do with them.
-[[nodiscard]] std::optional<journal> open_journal(const detail::run_settings& settings, std::function<void()> on_news);
+[[nodiscard]] std::optional<journal> open_journal(const detail::run_settings& settings,
+                                                  const std::function<void()>& on_news);
 
 /// Items in the pool for each worker, where they are short and nothing was said.
 inline constexpr unsigned most_for_each_worker = 32;

@@ -22,7 +22,8 @@ namespace selvage::store_detail {
 struct directory_identity {
   dev_t device = 0;
   ino_t inode = 0;
-  friend auto operator<=>(const directory_identity&, const directory_identity&) = default;
+  friend auto operator<=>(const directory_identity&,
+                          const directory_identity&) = default;  // NOLINT(modernize-use-nullptr): it compares with 0
 };
 
 /// Held for as long as the object lives, in the process that made it.

@@ -140,9 +140,8 @@ TEST(run_output, is_tagged_or_left_alone) {
 
 TEST(run_output, that_nobody_reads_ends_the_run) {
   command_line shell;
-  const auto left = shell.run(
-      {"run", "-q", "--", "sh", "-c", "yes | " SELVAGE_COMMAND " run -q -- echo | head -n 2; echo done >&2", "{}"},
-      "1\n");
+  const std::string script = std::string("yes | ") + SELVAGE_COMMAND + " run -q -- echo | head -n 2; echo done >&2";
+  const auto left = shell.run({"run", "-q", "--", "sh", "-c", script, "{}"}, "1\n");
   EXPECT_EQ(left.output, "y\ny\n");
   EXPECT_EQ(left.errors, "done\n");
 }
@@ -198,6 +197,13 @@ TEST(run_jobs, are_ended_at_their_limits_with_all_their_processes) {
   const auto many = shell.run({"run", "-q", "--files", "8", "--", "sh", "-c", "[ $(ulimit -n) -lt 100 ]"}, "1\n");
   EXPECT_EQ(many.status, 0);
   EXPECT_EQ(shell.run({"run", "-q", "--mem", "32M", "--", "sh", "-c", "[ $(ulimit -d) -lt 100000 ]"}, "1\n").status, 0);
+}
+
+TEST(run_jobs, are_as_many_at_once_as_was_said) {
+  command_line shell;
+  for (const char* const jobs : {"1", "3", "50%", "+1", "-1", "-100"}) {
+    EXPECT_EQ(shell.run({"run", "-q", "-k", "-j", jobs, "--", "echo"}, "a\nb\n").output, "a\nb\n") << jobs;
+  }
 }
 
 TEST(run_jobs, are_tried_again) {
@@ -369,6 +375,25 @@ TEST(run_resume, lets_jobs_finish_at_the_first_interrupt_and_ends_them_at_the_se
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   ::kill(shell.pid(), SIGINT);
   EXPECT_EQ(shell.wait().status, 128 + SIGINT);
+}
+
+// Neither processes nor files, however it ends.
+TEST(run_resume, leaves_nothing_behind_after_a_kill) {
+  command_line shell;
+  std::filesystem::create_directory(shell.folder() / "tmp");
+  ::setenv("TMPDIR", (shell.folder() / "tmp").c_str(), 1);
+  shell.start({"run", "-q", "--", "sh", "-c", "echo $$ > pid; head -c 1000000 /dev/zero; setsid sleep 100 & sleep 100"},
+              "1\n");
+  const auto begun = [&] { return !shell.read("pid").empty(); };
+  for (int i = 0; i < 2000 && !begun(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const int job = std::stoi(shell.read("pid"));
+  EXPECT_TRUE(std::filesystem::is_empty(shell.folder() / "tmp"));
+  ::kill(shell.pid(), SIGKILL);
+  EXPECT_EQ(shell.wait().status, 1000 + SIGKILL);
+  for (int i = 0; i < 2000 && ::kill(job, 0) == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  EXPECT_NE(::kill(job, 0), 0);
+  EXPECT_TRUE(std::filesystem::is_empty(shell.folder() / "tmp"));
+  ::unsetenv("TMPDIR");
 }
 
 TEST(store_command, says_what_is_kept) {
