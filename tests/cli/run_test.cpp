@@ -194,6 +194,10 @@ TEST(run_jobs, are_ended_at_their_limits_with_all_their_processes) {
   EXPECT_THAT(late.errors, HasSubstr("1 timed_out, the first: 300: "));
   const auto busy = shell.run({"run", "--cpu", "0.2s", "--", "sh", "-c", "while :; do :; done"}, "1\n");
   EXPECT_THAT(busy.errors, HasSubstr("1 cpu_limit"));
+}
+
+TEST(run_jobs, have_as_much_memory_and_as_many_files_as_was_said) {
+  command_line shell;
   const auto many = shell.run({"run", "-q", "--files", "8", "--", "sh", "-c", "[ $(ulimit -n) -lt 100 ]"}, "1\n");
   EXPECT_EQ(many.status, 0);
   EXPECT_EQ(shell.run({"run", "-q", "--mem", "32M", "--", "sh", "-c", "[ $(ulimit -d) -lt 100000 ]"}, "1\n").status, 0);
