@@ -3,6 +3,7 @@
 #include "run/scheduler.hpp"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include <selvage/detail/contract.hpp>
@@ -172,13 +173,14 @@ void scheduler::admit(slot which) {
   else if (its.ordinal == 0)
     (void)groups_.named({});
   if (journal_ != nullptr) {
+    if (is_known(which)) return;
+    if (stopping_ != stopping::no) return give_up(which);
     const auto [first, is_new] = keys_.try_emplace(its.key, which);
     if (!is_new) {
       items_[first->second].twins.push_back(which);
       return;
     }
-    if (is_known(which)) return;
-    if (stopping_ != stopping::no) return give_up(which);
+    its.is_first = true;
   }
   groups_.wait(its.in_group, which);
 }
@@ -187,7 +189,7 @@ void scheduler::admit(slot which) {
 bool scheduler::is_known(slot which) {
   item& its = items_[which];
   bool known = false;
-  const auto found = journal_->find(its.key, [&](const stored_item& stored) {
+  const auto take = [&](const stored_item& stored) {
     if (stored.failed) {
       known = its.is_twin || (settings_.keep_failures && settings_.keep_failures(*stored.failed));
       if (!known) return;
@@ -206,7 +208,8 @@ bool scheduler::is_known(slot which) {
     its.attempts = known ? stored.attempts : 0;
     its.run_time = stored.run_time;
     its.peak_memory = stored.peak_memory;
-  });
+  };
+  const auto found = journal_->find(its.key, std::ref(take));  // by reference: it is too large to be kept in place
   if (!found) {
     stop(stopping::soon, run_report::ending::failed, found.error());
     return false;
@@ -391,7 +394,7 @@ void scheduler::make_ready(slot which) {
   } else {
     ++counts_.succeeded;
   }
-  if (journal_ != nullptr) {
+  if (items_[which].is_first) {
     keys_.erase(items_[which].key);
     for (const slot twin : std::exchange(items_[which].twins, {})) {
       items_[twin].is_twin = true;
@@ -437,8 +440,8 @@ void scheduler::give_up(slot which) {
   move(which, item_event::give_up);
   --held_;
   ++counts_.not_run;
-  if (journal_ != nullptr) {
-    if (!its.is_twin) keys_.erase(its.key);
+  if (its.is_first) {
+    keys_.erase(its.key);
     for (const slot twin : std::exchange(its.twins, {})) give_up(twin);
   }
   if (!settings_.in_order) release(which);  // else in its turn

@@ -43,7 +43,8 @@ class scheduler {
     bool resumed = false;
     bool larger = false;  ///< its next attempt has more memory
     bool has_value = false;
-    bool is_twin = false;  ///< waited for another item with its key, whose outcome is its own
+    bool is_first = false;  ///< with its key, of which others may wait for its outcome
+    bool is_twin = false;   ///< waited for another item with its key, whose outcome is its own
     unsigned attempts = 0;
     unsigned deaths = 0;
     unsigned place = 0;  ///< of an active one, from 1
