@@ -165,7 +165,8 @@ class store {
   /// newer Selvage has written: what is there is left as it is. Cost: a few ms, and one look at every page of the file.
   [[nodiscard]] tl::expected<journal, error> open(journal_options options) const;
 
-  // The following look at runs without changing them, also while another process writes to them.
+  // The following look at runs without changing them, also while another process writes to them. One program looks at
+  // one run once at a time, and not while it has the run open itself: store_busy.
 
   /// All runs, by name. Errors: store_error where there is no such directory.
   [[nodiscard]] tl::expected<std::vector<stored_run>, error> runs() const;
