@@ -22,6 +22,13 @@ int landlock_version() noexcept {
   return version < 0 ? 0 : static_cast<int>(version);
 }
 
+bool is_of_own_process(std::string_view path) noexcept {
+  for (const std::string_view own : {"/proc/self", "/proc/thread-self"}) {
+    if (path.starts_with(own) && (path.size() == own.size() || path[own.size()] == '/')) return true;
+  }
+  return false;
+}
+
 bool has_seccomp_traps() noexcept {
   const std::uint32_t action = SECCOMP_RET_TRAP;
   return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0U, &action) == 0;

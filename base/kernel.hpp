@@ -1,6 +1,8 @@
 #pragma once
 // What this kernel can enforce, asked of it. Never cached: the answers depend on the process.
 
+#include <string_view>
+
 namespace selvage::base {
 
 /// mseal(2), Linux 6.10: newer than the headers of Debian 12; the same number on both architectures.
@@ -8,6 +10,9 @@ inline constexpr long sys_mseal = 462;
 
 /// The version of Landlock's interface, 0 where the kernel has none or it is switched off. Source: landlock(7)
 [[nodiscard]] int landlock_version() noexcept;
+
+/// A path that means something else in every process: below /proc/self or /proc/thread-self.
+[[nodiscard]] bool is_of_own_process(std::string_view path) noexcept;
 
 inline constexpr int landlock_with_truncate = 3;  ///< before, a file that may not be written could be cut
 inline constexpr int landlock_with_ports = 4;

@@ -27,7 +27,8 @@ constexpr int supervisor_patience_ms = 10'000;
 
 class_desk::class_desk(const pool_options& options, const base::limits& its, unsigned lane)
     : limits(its),
-      shortest_cpu_limit_ns(its.cpu_ns == 0 ? base::never_ns : its.cpu_ns / base::usable_cores()),
+      shortest_use_ns(
+          std::min(its.cpu_ns == 0 ? base::never_ns : its.cpu_ns / base::usable_cores(), its.shortest_use_ns())),
       first_lane(lane),
       queue(options.queue, 2 * options.arena.maximum.count),
       balancer(options.balancer, {options.depth.maximum, base::to_ns(options.depth.window)}, base::now_ns()) {}

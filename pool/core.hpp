@@ -70,7 +70,7 @@ struct class_desk {
   class_desk(const pool_options& options, const base::limits& its, unsigned lane);
 
   const base::limits& limits;
-  const std::uint64_t shortest_cpu_limit_ns;  ///< of processor time on all cores at once; never_ns: no limit
+  const std::uint64_t shortest_use_ns;  ///< no call can have used up what it may sooner; never_ns: no such limit
   const unsigned first_lane;
   host::call_queue queue;
   host::balancer balancer;

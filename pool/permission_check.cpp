@@ -66,15 +66,16 @@ bool is_below(const fs::path& inner, const fs::path& outer) {
   return rest == outer.end() && end != inner.end();
 }
 
-// Not canonical: /proc/self means the worker's own.
-fs::path absolute_path(const std::string& given, std::string_view grant) {
+// Without links, for what they lead to is granted: all but /proc/self, which means the worker's own.
+fs::path real_path(const std::string& given, std::string_view grant) {
   if (given.empty()) refuse(fmt::format("{}(\"\"): the path is empty", grant));
   if (given.find('\0') != given.npos) refuse(fmt::format("{}: the path has a zero byte", grant));
   std::error_code problem;
   const fs::path absolute = fs::absolute(given, problem).lexically_normal();
-  if (!problem) (void)fs::canonical(absolute, problem);
+  fs::path real = problem ? fs::path() : fs::canonical(absolute, problem);
   if (problem) refuse(fmt::format("{}(\"{}\"): {}", grant, given, problem.message()));
-  return absolute.has_filename() || !absolute.has_relative_path() ? absolute : absolute.parent_path();
+  if (!base::is_of_own_process(absolute.native())) return real;
+  return absolute.has_filename() ? absolute : absolute.parent_path();
 }
 
 void refuse_what_exposes(const std::vector<fs::path>& granted, std::string_view grant) {
@@ -113,7 +114,7 @@ void advise(const fs::path& granted) {
 std::vector<std::string> checked_paths(const std::vector<std::string>& given, std::string_view grant) {
   std::vector<fs::path> paths;
   paths.reserve(given.size());
-  for (const std::string& each : given) paths.push_back(absolute_path(each, grant));
+  for (const std::string& each : given) paths.push_back(real_path(each, grant));
   refuse_what_exposes(paths, grant);
   std::vector<std::string> all;
   all.reserve(paths.size());
@@ -174,14 +175,19 @@ bool is_below_one_of(const std::vector<std::string>& granted, const std::string&
   });
 }
 
-// The first grant that the pool has not; empty where there is none. Both are resolved, and the pool is strict.
-std::string more_than(const permissions::grants& pool, const permissions::grants& own, unsigned threads_of_pool) {
-  for (const std::string& each : own.read)
-    if (!is_below_one_of(pool.read, each)) return fmt::format("read(\"{}\")", each);
-  for (const std::string& each : own.write)
-    if (!is_below_one_of(pool.write, each)) return fmt::format("write(\"{}\")", each);
-  for (const std::string& each : own.run)
-    if (!is_below_one_of(pool.run, each)) return fmt::format("run(\"{}\")", each);
+// The first grant that the pool has not, as it was given; empty where there is none. Both are resolved, and the pool is
+// strict.
+std::string more_than(const permissions::grants& pool, const permissions::grants& own,
+                      const permissions::grants& as_given, unsigned threads_of_pool) {
+  std::string found;
+  const auto look_for = [&](std::vector<std::string> permissions::grants::*list, std::string_view grant) {
+    for (std::size_t i = 0; found.empty() && i < (own.*list).size(); ++i)
+      if (!is_below_one_of(pool.*list, (own.*list)[i])) found = fmt::format("{}(\"{}\")", grant, (as_given.*list)[i]);
+  };
+  look_for(&permissions::grants::read, "read");
+  look_for(&permissions::grants::write, "write");
+  look_for(&permissions::grants::run, "run");
+  if (!found.empty()) return found;
   for (const std::string& each : own.environment)
     if (!holds(pool.environment, each)) return fmt::format("env(\"{}\")", each.substr(0, each.find('=')));
   for (const std::uint16_t each : own.tcp_connect)
@@ -243,7 +249,8 @@ permissions narrowed_permissions(const pool_options& pool, const permissions& wa
   permissions resolved = resolved_for_task(pool, permissions(std::move(it)), task);
   const unsigned threads_of_pool = granted.threads.value_or(threads_by_default(granted));
   if (granted.from == strict) {
-    if (const std::string more = more_than(granted, resolved.granted(), threads_of_pool); !more.empty()) too_much(more);
+    const std::string more = more_than(granted, resolved.granted(), wanted.granted(), threads_of_pool);
+    if (!more.empty()) too_much(more);
   } else if (granted.threads && resolved.granted().threads.value_or(*granted.threads) > *granted.threads) {
     too_much(fmt::format("threads({})", *resolved.granted().threads));
   }

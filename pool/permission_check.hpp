@@ -14,10 +14,11 @@ namespace selvage::host {
 
 /// Of a worker whose permissions do not say how many threads it may have. A program that forks is not counted unless
 /// that was asked for: a fork that a signal interrupts before it was looked at is EINTR, which few programs expect.
+inline constexpr unsigned threads_of_strict_workers = 1'000;  ///< as permissions::threads says
+
 [[nodiscard]] inline unsigned threads_by_default(const permissions::grants& granted) noexcept {
-  constexpr unsigned of_strict_workers = 1'000;  // as permissions::threads says
   const bool counted = granted.from == permissions::foundation::strict && granted.run.empty();
-  return counted ? of_strict_workers : base::any_number_of_threads;
+  return counted ? threads_of_strict_workers : base::any_number_of_threads;
 }
 
 /// Errors: selvage::error invalid_options names the grant; sandbox_unavailable names what this kernel lacks.

@@ -236,8 +236,8 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
                             std::uint64_t offset, std::uint64_t length) {
   if (call.id == 0) call.id = next_call_id_++;
   shm::request_header& header = port.lane.header(slot);
-  // Where processor time is limited the supervisor looks at a call without a limit on the clock all the same.
-  const std::uint64_t without = limits_of(port).cpu_ns == 0 ? 0 : base::never_ns;
+  // Where the supervisor looks at what a worker uses it looks at a call without a limit on the clock all the same.
+  const std::uint64_t without = desk_of(call).shortest_use_ns == base::never_ns ? 0 : base::never_ns;
   const std::uint64_t limit = call.timeout_ns == 0 ? without : base::saturating_add(call.timeout_ns, call.grace_ns);
   header.call_id.store(call.id, std::memory_order_relaxed);  // relaxed, all three: published by `posted`
   header.posted_at_ns.store(limit == 0 ? 0 : base::now_ns(), std::memory_order_relaxed);
@@ -281,7 +281,7 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC next_look: `posted`, then this look; against the supervisor
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed),
-                                                   std::min(limit, desk_of(call).shortest_cpu_limit_ns));
+                                                   std::min(limit, desk_of(call).shortest_use_ns));
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
   if (port.in_flight_count() > 1) posted_behind(desk_of(call));

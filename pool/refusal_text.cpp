@@ -54,6 +54,7 @@ std::string remedy_for(std::uint8_t needs) {
   if (has(shm::grant::read)) return "permissions.read of its path would allow it";
   if (has(shm::grant::write)) return "permissions.write of its path would allow it";
   if (has(shm::grant::run)) return "permissions.run of a program would allow it";
+  if (has(shm::grant::listen)) return "permissions.net of a tcp_listen would allow it";
   if (has(shm::grant::network)) return "permissions.net would allow it, for TCP and UDP";
   return "strict permissions have no grant for it";
 }

@@ -145,11 +145,24 @@ bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash
                          ? fmt::format(
                                "it had used {} of processor time, its limit is {} (pool_options::cpu), and its worker "
                                "was killed",
-                               text_of_ns(verdict.cpu_used_ns), text_of_ns(call.limits.cpu_ns))
+                               text_of_ns(verdict.used), text_of_ns(call.limits.cpu_ns))
                          : fmt::format(
                                "its worker was killed because call {}, which ran beside it, had used up its processor "
                                "time",
                                verdict.call_id);
+      return true;
+    case shm::verdict_reason::memory_limit:
+      what.code = errc::out_of_memory;
+      what.message = fmt::format(
+          "its worker, with the processes that it had started, had {} bytes of private memory, its limit is {} "
+          "(pool_options::memory), and it was killed",
+          verdict.used, call.limits.memory_bytes);
+      return true;
+    case shm::verdict_reason::thread_limit:
+      what.code = errc::thread_limit;
+      what.message = fmt::format(
+          "its worker was seen with {} threads and processes, it may have {} (permissions::threads), and it was killed",
+          verdict.used, call.limits.threads_seen);
       return true;
     case shm::verdict_reason::shut_down:
       what.code = errc::pool_closed;
@@ -216,6 +229,12 @@ void count(restart_stats& restarts, const shm::verdict& verdict) noexcept {
       return;
     case shm::verdict_reason::cpu_limit:
       ++restarts.cpu_limit;
+      return;
+    case shm::verdict_reason::memory_limit:
+      ++restarts.memory_limit;
+      return;
+    case shm::verdict_reason::thread_limit:
+      ++restarts.thread_limit;
       return;
     case shm::verdict_reason::recycled:
       switch (static_cast<shm::recycle_reason>(verdict.recycle)) {

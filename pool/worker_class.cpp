@@ -3,9 +3,9 @@
 #include "pool/worker_class.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include <selvage/error.hpp>
 
@@ -27,15 +27,21 @@ base::limits limits_of(const pool_options& pool, const task_options& own, const 
           .files = first_of(own.files, pool.files),
           .threads = granted.threads.value_or(threads_by_default(granted)),
           .threads_if_possible = !granted.threads || granted.best_effort,
-          .may_fork = !strict || !granted.run.empty()};
+          .may_fork = !strict || !granted.run.empty(),
+          .may_leave_session = !strict,
+          .threads_seen = strict && !granted.run.empty() && !granted.threads ? threads_of_strict_workers : 0};
 }
 
 /// A worker loads the library that its task is in once it is sealed: it may read that, and what it is linked with.
 permissions with_library(const permissions& allowed, const std::string& library) {
   if (library.empty() || !allowed.is_strict()) return allowed;
-  permissions more = allowed.read(library);
-  for (const char* const path : {"/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache"}) {
-    if (::access(path, F_OK) == 0) more = more.read(path);
+  permissions more = allowed;
+  for (const std::string& path :
+       {library, std::string("/lib"), std::string("/lib64"), std::string("/usr/lib"), std::string("/usr/lib64"),
+        std::string("/usr/local/lib"), std::string("/etc/ld.so.cache")}) {
+    std::error_code absent;
+    const std::filesystem::path real = std::filesystem::canonical(path, absent);
+    if (!absent) more = more.read(real.string());
   }
   return more;
 }

@@ -104,6 +104,8 @@ enum class verdict_reason : std::uint32_t {
   shut_down = 6,      ///< killed or ended because the pool closes
   start_timeout = 7,  ///< killed: not ready in time
   cpu_limit = 8,      ///< killed: `call_id` in `slot` had used more processor time than it may
+  memory_limit = 9,   ///< killed: it and its processes had more private memory than they may
+  thread_limit = 10,  ///< killed: it was seen with more threads and processes than it may have
 };
 
 /// How a worker ended. Plain fields: published by `closed` (death) or bracketed by `failures` (start_failure).
@@ -121,9 +123,9 @@ struct verdict {
   std::uint64_t peak_resident_bytes;
   std::uint64_t minor_faults;
   std::uint64_t major_faults;
-  std::uint64_t cpu_used_ns;  ///< by that call, for cpu_limit
-  std::uint32_t oom_killer;   ///< 1: the machine's OOM killer was at work when a SIGKILL ended it that nobody here sent
-  std::uint32_t error;        ///< errno of a fork that failed, 0 otherwise
+  std::uint64_t used;        ///< cpu_limit: nanoseconds, by that call; memory_limit: bytes; thread_limit: threads
+  std::uint32_t oom_killer;  ///< 1: the machine's OOM killer was at work when a SIGKILL ended it that nobody here sent
+  std::uint32_t error;       ///< errno of a fork that failed, 0 otherwise
   std::uint32_t stderr_length;
   char stderr_tail[stderr_tail_bytes];  ///< the last bytes of its standard error, oldest first
 };
@@ -331,6 +333,7 @@ enum class grant : std::uint8_t {
   write = 2,
   run = 4,
   network = 8,
+  listen = 16,
   files = read | write,
 };
 [[nodiscard]] constexpr bool any_of(grant wanted, grant given) noexcept {

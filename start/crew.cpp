@@ -16,7 +16,7 @@ std::optional<std::vector<std::string>> environment_of(const permissions::grants
   return it.environment;
 }
 
-worker::sandbox::plan seal_of(const permissions& allowed, on_violation then) {
+worker::sandbox::plan seal_of(const permissions& allowed, on_violation then, worker::sandbox::place_keeper& keeper) {
   using worker::sandbox::grant;
   if (!allowed.is_strict()) return {};
   const permissions::grants& it = allowed.granted();
@@ -26,11 +26,10 @@ worker::sandbox::plan seal_of(const permissions& allowed, on_violation then) {
   if (!it.write.empty()) granted = granted | grant::write;
   if (!it.run.empty()) granted = granted | grant::run;
   if (tcp || it.udp) granted = granted | grant::network;
+  if (!it.tcp_listen.empty()) granted = granted | grant::listen;
   const worker::sandbox::filter_grants for_filter = {
       .granted = granted, .tcp = tcp, .udp = it.udp, .jit = it.jit, .then = then};
-  return {.files_and_ports = {.read = it.read,
-                              .write = it.write,
-                              .run = it.run,
+  return {.files_and_ports = {.places = keeper.hold({.read = it.read, .write = it.write, .run = it.run}),
                               .tcp_connect = it.tcp_connect,
                               .tcp_listen = it.tcp_listen},
           .program = worker::sandbox::build_filter(for_filter),
@@ -43,8 +42,9 @@ worker::sandbox::plan seal_of(const permissions& allowed, on_violation then) {
 
 std::vector<worker_kind> kinds_of(std::span<const host::worker_class> classes, on_violation then) {
   std::vector<worker_kind> kinds;
+  worker::sandbox::place_keeper keeper;
   kinds.reserve(classes.size());
-  for (const host::worker_class& each : classes) kinds.push_back({each, seal_of(each.allowed, then)});
+  for (const host::worker_class& each : classes) kinds.push_back({each, seal_of(each.allowed, then, keeper)});
   return kinds;
 }
 
@@ -93,6 +93,10 @@ supervisor::orders orders_for(const crew& crew) {
   orders.capture_stderr = crew.options.capture_stderr;
   orders.keep = crew.options.inherit;
   orders.keep.insert(orders.keep.end(), crew.event_fds.begin(), crew.event_fds.end());
+  for (const worker_kind& kind : crew.kinds) {
+    const std::vector<int> held = kind.seal.held_descriptors();
+    orders.keep.insert(orders.keep.end(), held.begin(), held.end());
+  }
   std::sort(orders.keep.begin(), orders.keep.end());
   orders.worker_events = crew.event_fds;
   for (unsigned lane = 0; lane < crew.shape.lanes; ++lane) orders.limits.push_back(crew.of_lane(lane).of.limits);

@@ -51,7 +51,8 @@ struct crew {
   }
 };
 
-/// Of permissions that are resolved. Errors: std::system_error where the filter cannot be built.
+/// Of permissions that are resolved. Holds the granted files open. Errors: std::system_error where a filter cannot be
+/// built, or a granted path is gone.
 [[nodiscard]] std::vector<worker_kind> kinds_of(std::span<const host::worker_class> classes, on_violation then);
 
 /// Becomes a worker. Called in the newborn child; does not return.

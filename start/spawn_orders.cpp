@@ -28,7 +28,7 @@ static_assert(boost::pfr::tuple_size_v<restart_options> == 4);
 static_assert(boost::pfr::tuple_size_v<spin_options> == 4);
 static_assert(boost::pfr::tuple_size_v<pool_options> == 26);
 static_assert(boost::pfr::tuple_size_v<task_options> == 8);
-static_assert(boost::pfr::tuple_size_v<base::limits> == 8);
+static_assert(boost::pfr::tuple_size_v<base::limits> == 10);
 static_assert(boost::pfr::tuple_size_v<permissions::grants> == 12);
 
 [[noreturn]] void refuse(const std::string& task, std::string message) {
@@ -144,6 +144,8 @@ std::unique_ptr<wire::ClassOrdersT> told(const host::worker_class& given) {
   it->threads = given.limits.threads;
   it->threads_if_possible = given.limits.threads_if_possible;
   it->may_fork = given.limits.may_fork;
+  it->may_leave_session = given.limits.may_leave_session;
+  it->threads_seen = given.limits.threads_seen;
   return it;
 }
 

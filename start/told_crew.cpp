@@ -129,7 +129,9 @@ host::worker_class taken(const wire::ClassOrdersT& told) {
                      .files = told.files,
                      .threads = told.threads,
                      .threads_if_possible = told.threads_if_possible,
-                     .may_fork = told.may_fork},
+                     .may_fork = told.may_fork,
+                     .may_leave_session = told.may_leave_session,
+                     .threads_seen = told.threads_seen},
           .allowed = taken(*told.permissions)};
 }
 

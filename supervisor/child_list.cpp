@@ -9,28 +9,14 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <span>
 #include <utility>
 
 #include "base/syscalls.hpp"
+#include "supervisor/process_stat.hpp"
 
 namespace selvage::supervisor {
 namespace {
-
-// The fourth field of /proc/[pid]/stat; the second, the name, may contain anything, so counting begins at its last ')'.
-int parent_of(int pid) noexcept {
-  std::array<char, 32> path;
-  std::snprintf(path.data(), path.size(), "/proc/%d/stat", pid);
-  const base::unique_fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
-  if (!file) return -1;
-  std::array<char, 256> text{};
-  if (base::retry_eintr([&] { return ::read(file.get(), text.data(), text.size() - 1); }) <= 0) return -1;
-  const char* name_end = std::strrchr(text.data(), ')');
-  int parent = -1;
-  char state = 0;
-  return name_end != nullptr && std::sscanf(name_end + 1, " %c %d", &state, &parent) == 2 ? parent : -1;
-}
 
 void append_numbers(int fd, std::vector<int>& to) {
   std::array<char, 4096> text;
@@ -49,6 +35,14 @@ void append_numbers(int fd, std::vector<int>& to) {
   }
 }
 
+// Nothing where the kernel lacks the file.
+void append_children_of_thread(int pid, int thread, std::vector<int>& pids) {
+  std::array<char, 64> path;
+  std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/children", pid, thread);
+  const base::unique_fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
+  if (file) append_numbers(file.get(), pids);
+}
+
 }  // namespace
 
 child_list::child_list() {
@@ -63,11 +57,15 @@ void child_list::list(std::vector<int>& pids) const {
   append_numbers(file_.get(), pids);
 }
 
-void append_children_of_thread(int pid, int thread, std::vector<int>& pids) {
+void append_children_of(int pid, std::vector<int>& pids) {
   std::array<char, 64> path;
-  std::snprintf(path.data(), path.size(), "/proc/%d/task/%d/children", pid, thread);
-  const base::unique_fd file(::open(path.data(), O_RDONLY | O_CLOEXEC));
-  if (file) append_numbers(file.get(), pids);
+  std::snprintf(path.data(), path.size(), "/proc/%d/task", pid);
+  DIR* const threads = ::opendir(path.data());
+  if (threads == nullptr) return;
+  while (const dirent* const entry = ::readdir(threads)) {  // NOLINT(concurrency-mt-unsafe): one thread
+    if (const int thread = std::atoi(entry->d_name); thread > 0) append_children_of_thread(pid, thread, pids);
+  }
+  ::closedir(threads);
 }
 
 void find_children_in_proc(std::vector<int>& pids) {
@@ -77,7 +75,7 @@ void find_children_in_proc(std::vector<int>& pids) {
   const int self = ::getpid();
   while (const dirent* entry = ::readdir(folder)) {  // NOLINT(concurrency-mt-unsafe): one thread
     const int pid = std::atoi(entry->d_name);
-    if (pid > 0 && parent_of(pid) == self) pids.push_back(pid);
+    if (pid > 0 && stat_of(pid).parent == self) pids.push_back(pid);
   }
   ::closedir(folder);
 }

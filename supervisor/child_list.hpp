@@ -1,7 +1,7 @@
 #pragma once
 // The children that this process has, as the kernel lists them.
 //
-// Called by: process_tree.cpp, thread_census.cpp. Never: allocates when the vector has room, or waits.
+// Called by: process_tree.cpp. Never: allocates when the vector has room, or waits.
 
 #include <vector>
 
@@ -21,8 +21,8 @@ class child_list {
   base::unique_fd file_;
 };
 
-/// Appends those that a thread of another process has started. Nothing where the kernel lacks the file.
-void append_children_of_thread(int pid, int thread, std::vector<int>& pids);
+/// Appends those that another process has started and that live. Nothing where the kernel lacks the files.
+void append_children_of(int pid, std::vector<int>& pids);
 
 /// The same found out the long way: whose parent am I? Cost: milliseconds where there are many processes.
 void find_children_in_proc(std::vector<int>& pids);

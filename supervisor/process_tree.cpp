@@ -15,6 +15,8 @@ namespace selvage::supervisor {
 namespace {
 
 constexpr std::uint64_t sweep_ns = 2'000'000;
+// More than any tree that is allowed has; a task that makes one faster than it is walked is refused.
+constexpr std::size_t most_processes = 65'536;
 
 }  // namespace
 
@@ -82,14 +84,18 @@ bool process_tree::reap_until(std::uint64_t deadline_ns) noexcept {
   }
 }
 
-std::vector<int> process_tree::strays_of(int worker) const {
-  std::vector<int> strays;
-  children_.list(strays);
-  std::erase_if(strays, [&](int pid) {
+void process_tree::append_family_of(int worker, const base::limits& limits, std::vector<int>& to) const {
+  std::vector<int> family;
+  children_.list(family);
+  std::erase_if(family, [&](int pid) {
     const int session = ::getsid(pid);
-    return is_worker(pid) || (session != worker && is_worker(session));
+    const bool is_own = session == worker || (limits.may_leave_session && !is_worker(session));
+    return is_worker(pid) || !is_own;
   });
-  return strays;
+  append_children_of(worker, family);
+  const std::size_t enough = limits.threads_seen == 0 ? most_processes : limits.threads_seen + 1;
+  for (std::size_t i = 0; i < family.size() && family.size() < enough; ++i) append_children_of(family[i], family);
+  to.insert(to.end(), family.begin(), family.end());
 }
 
 void process_tree::reap() noexcept {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "base/limits.hpp"
 #include "supervisor/child_list.hpp"
 
 namespace selvage::supervisor {
@@ -27,9 +28,10 @@ class process_tree {
   [[nodiscard]] bool sweep();
   /// Reaps strays that have died by themselves; kills nobody.
   void reap() noexcept;
-  /// Strays that a living worker may have left: those in its session, and those in a session of their own, which may be
-  /// another worker's as well.
-  [[nodiscard]] std::vector<int> strays_of(int worker) const;
+  /// Appends the descendants of a living worker, and its strays with theirs: those in its session and, where its limits
+  /// say that it may leave that, those in a session of their own, which may be another worker's as well. Not many more
+  /// than it may have. Cost: 5 us for each.
+  void append_family_of(int worker, const base::limits& limits, std::vector<int>& to) const;
 
  private:
   [[nodiscard]] bool is_worker(int pid) const noexcept;

@@ -2,16 +2,13 @@
 
 #include "supervisor/recycle_policy.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 
 #include "base/clock.hpp"
-#include "base/syscalls.hpp"
-#include "base/unique_fd.hpp"
+#include "supervisor/process_stat.hpp"
 
 namespace selvage::supervisor {
 
@@ -31,14 +28,10 @@ recycle_need recycle_now(const recycle_policy& policy, std::uint64_t age_ns, std
 }
 
 std::optional<std::uint64_t> private_resident_bytes(int pid) noexcept {
-  std::array<char, 32> path;
-  std::snprintf(path.data(), path.size(), "/proc/%d/statm", pid);
-  const base::unique_fd file(base::retry_eintr([&] { return ::open(path.data(), O_RDONLY | O_CLOEXEC); }));
-  if (!file) return std::nullopt;
-  std::array<char, 128> text{};
-  const ssize_t length = base::retry_eintr([&] { return ::read(file.get(), text.data(), text.size() - 1); });
+  proc_text text;
   unsigned long size = 0, resident = 0, shared = 0;
-  if (length <= 0 || std::sscanf(text.data(), "%lu %lu %lu", &size, &resident, &shared) != 3) return std::nullopt;
+  if (std::sscanf(read_proc(pid, "statm", text).data(), "%lu %lu %lu", &size, &resident, &shared) != 3)
+    return std::nullopt;
   return (resident - std::min(resident, shared)) * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 

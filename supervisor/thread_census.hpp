@@ -16,12 +16,8 @@ namespace selvage::supervisor {
 
 /// Threads of a process, 0 where it is gone. Cost: about 5 us. Source: proc_pid_stat(5), num_threads
 [[nodiscard]] unsigned threads_of(int pid) noexcept;
-/// The same with all its descendants, as long as their parents live. Cost: 5 us for each thread.
-[[nodiscard]] unsigned threads_of_tree(int pid);
-
-/// What a worker and its descendants have used of the processors, those that it has waited for included: never more
-/// than what they have. Cost: 5 us for each process. Source: proc_pid_stat(5), cutime and cstime
-[[nodiscard]] std::uint64_t processor_time_of_tree_ns(int pid);
+/// The same with all its descendants and strays, where it may have any. Cost: 5 us for each thread.
+[[nodiscard]] unsigned threads_of_family(int worker, const base::limits& limits, const process_tree& tree);
 
 /// A worker that is held until it is answered.
 struct thread_request {

@@ -51,8 +51,8 @@ shm::verdict make_verdict(std::uint64_t epoch, int pid, const sentence& meant, c
       reason == shm::verdict_reason::cpu_limit) {
     said.slot = meant.slot;
     said.call_id = meant.call_id;
-    said.cpu_used_ns = meant.cpu_used_ns;
   }
+  if (reason == meant.reason) said.used = meant.used;
   said.oom_killer = reason == shm::verdict_reason::signalled && said.signal == SIGKILL && how.oom_killer ? 1 : 0;
   if (reason == shm::verdict_reason::recycled) said.recycle = static_cast<std::uint32_t>(meant.recycle);
   said.user_us = to_us(how.used.ru_utime);

@@ -17,7 +17,7 @@ struct sentence {
   shm::verdict_reason reason = shm::verdict_reason::none;  ///< none: it did neither
   unsigned slot = 0;
   std::uint64_t call_id = 0;
-  std::uint64_t cpu_used_ns = 0;  ///< for cpu_limit
+  std::uint64_t used = 0;  ///< of what was limited: see shm::verdict
   shm::recycle_reason recycle = shm::recycle_reason::none;
   bool killed = false;  ///< SIGKILL was sent; otherwise it was told to end between two calls
 };

@@ -29,6 +29,7 @@ ward::ward(surroundings& shared, const lane_place& place)
     : shared_(shared),
       place_(place),
       limits_(place.lane < shared.given.limits.size() ? shared.given.limits[place.lane] : base::limits{}),
+      usage_(limits_, shared.tree),
       ledger_(shared.given.restart) {}
 
 void ward::handle(event what) {
@@ -238,36 +239,42 @@ std::uint64_t ward::watch_calls() {
   const bool is_dead = reap_due_ns_ != base::never_ns;
   if (!has_worker(state_) || state_ == life::dying || is_dead || !is_open()) return base::never_ns;
   std::uint64_t untaken = 0;
-  const auto judge_now = [&] {
+  bool busy = false;
+  const auto judge_now = [&](bool exactly) {
     const lane_look look = look_at(place_.request, place_.response);
     untaken = look.untaken;
+    busy = look.in_flight != 0;
     // The clocks after the look: no honest stamp lies ahead of them.
-    const bool is_timed = limits_.cpu_ns != 0 && look.in_flight != 0;
-    const processor_time cpu{
-        .limit_ns = limits_.cpu_ns, .cores = shared_.cores, .used_ns = is_timed ? processor_time_used() : 0};
+    const bool is_timed = limits_.cpu_ns != 0 && busy;
+    const processor_time cpu{.limit_ns = limits_.cpu_ns,
+                             .cores = shared_.cores,
+                             .used_ns = is_timed ? usage_.processor_time_ns(pid_, exactly) : 0};
     return deadlines_.judge(look, base::now_ns(), cpu);
   };
-  outlook seen = judge_now();
-  if (!seen.late) return std::min(seen.next_look_ns, watch_untaken(untaken));
-
-  // It is late by what could be seen while it ran. It may just be finishing: stop it, look again, and only then kill.
-  hold(pidfd_.get());
-  seen = judge_now();
-  if (!seen.late) {
-    let_go(pidfd_.get());
-    return std::min(seen.next_look_ns, watch_untaken(untaken));
-  }
-  sentence_ = {.reason = seen.late->reason,
+  outlook seen = judge_now(false);
+  if (seen.late) {
+    // It is late by what could be seen while it ran. It may just be finishing: stop it, look again, and only then kill.
+    hold(pidfd_.get());
+    seen = judge_now(true);
+    if (seen.late) {
+      condemn({.reason = seen.late->reason,
                .slot = seen.late->slot,
                .call_id = seen.late->call_id,
-               .cpu_used_ns = seen.late->cpu_used_ns};
-  handle(event::overdue);
-  return base::never_ns;
+               .used = seen.late->cpu_used_ns});
+      return base::never_ns;
+    }
+    let_go(pidfd_.get());
+  }
+  if (const auto excess = usage_.look(pid_, base::now_ns(), busy)) {
+    condemn({.reason = excess->reason, .used = excess->used});
+    return base::never_ns;
+  }
+  return std::min({seen.next_look_ns, usage_.next_look_ns(busy), watch_untaken(untaken)});
 }
 
-// A strict worker has no descendants to look for.
-std::uint64_t ward::processor_time_used() const {
-  return limits_.may_fork ? processor_time_of_tree_ns(pid_) : base::processor_time_ns(pid_);
+void ward::condemn(const sentence& meant) {
+  sentence_ = meant;
+  handle(event::overdue);
 }
 
 // A worker that says "done", rings nobody, and takes it back when nobody looks would run without a limit. So the host

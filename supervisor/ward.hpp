@@ -16,6 +16,7 @@
 #include "supervisor/restart_policy.hpp"
 #include "supervisor/stderr_tail.hpp"
 #include "supervisor/supervisor.hpp"
+#include "supervisor/usage_meter.hpp"
 #include "supervisor/verdict.hpp"
 #include "supervisor/watch.hpp"
 
@@ -102,7 +103,7 @@ class ward {
   void tell_to_retire() noexcept;
   void nudge() noexcept;
   std::uint64_t watch_untaken(std::uint64_t slots) noexcept;
-  [[nodiscard]] std::uint64_t processor_time_used() const;
+  void condemn(const sentence& meant);
   [[nodiscard]] bool is_open() const noexcept;
   [[nodiscard]] bool says_ready() const noexcept;
   [[nodiscard]] bool is_accepted() const noexcept;
@@ -130,6 +131,7 @@ class ward {
   std::uint64_t died_ns_ = 0;
   std::uint64_t reap_due_ns_ = ~std::uint64_t{0};  // it is dead and could not be reaped
   lane_deadlines deadlines_;
+  usage_meter usage_;
   restart_ledger ledger_;
   stderr_tail errors_;
   base::unique_fd guard_;  // of its threads

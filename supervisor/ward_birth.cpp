@@ -37,6 +37,7 @@ void ward::fork_worker() {
   age_limit_ns_ = age_limit_ns(shared_.given.recycle, chance);
   born_ns_ = base::now_ns();
   due_ns_ = base::never_ns;
+  usage_.begin(born_ns_);
   const int error = try_fork();
   if (error == 0) return;
   handle(event::fork_failed);

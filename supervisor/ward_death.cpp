@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::uint64_t sweep_pause_ns = 1'000'000;
 constexpr std::uint64_t reap_pause_ns = 10'000'000;
-/// No lane waits longer for what its worker left behind: a descendant has no page of the lane mapped, so it does no
-/// harm there.
+/// No lane waits longer for what its worker left behind: a descendant has no page of the lane mapped (MADV_DONTFORK),
+/// so it does no harm there. But for one that was to execute a program and has not: the first sweep has killed it.
 constexpr std::uint64_t burial_limit_ns = 1'000'000'000;
 /// The most that a pipe may hold, so that the tail is complete.
 constexpr std::size_t last_drain_bytes = std::size_t{1} << 20U;

@@ -68,8 +68,10 @@ void wire_standard_streams(int stderr_fd, const std::vector<int>& inherit, bool 
   if (stderr_fd >= 0) base::check(::dup2(stderr_fd, STDERR_FILENO), "dup2 of standard error");
 }
 
-void close_other_descriptors(const seat& place, const std::vector<int>& inherit) {
-  std::vector<int> kept = inherit;
+void close_other_descriptors(const seat& place, const settings& given) {
+  std::vector<int> kept = given.inherit;
+  const std::vector<int> held = given.seal.held_descriptors();
+  kept.insert(kept.end(), held.begin(), held.end());
   for (const int fd :
        {place.read_write_fd, place.read_only_fd, place.event_fd, place.supervisor_pidfd, place.guard_line})
     kept.push_back(fd);
@@ -148,7 +150,7 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   //     host's pending output.
   wire_standard_streams(place.stderr_fd, given.inherit, given.console);
   //  4. No descriptor but those that are needed and those that were granted.
-  close_other_descriptors(place, given.inherit);
+  close_other_descriptors(place, given);
   base::unique_fd read_write(place.read_write_fd), read_only(place.read_only_fd), supervisor(place.supervisor_pidfd);
   base::unique_fd guard_line(place.guard_line);
   //  5. No environment but what is granted; no core dumps.
@@ -177,6 +179,7 @@ std::optional<booted> boot(const seat& place, const settings& given) {
   // 12. What this one may not do.
   const limit_setter limits(given.limits);
   if (given.seal.strict()) in_force.landlock = static_cast<std::uint8_t>(sandbox::seal(given.seal));
+  for (const int fd : given.seal.held_descriptors()) ::close(fd);  // whose owner is never destroyed here
   // 13. What it may use. Behind the seal, which opens files.
   limits.set();
   // 14. The user's initializer.

@@ -41,6 +41,12 @@ rlim_t bound_of_descriptors(std::uint32_t more) {
   return bound;
 }
 
+rlim_t soft_limit(__rlimit_resource which) {
+  rlimit limit = {};
+  base::check(::getrlimit(which, &limit), "getrlimit");
+  return limit.rlim_cur;
+}
+
 void lower(__rlimit_resource which, rlim_t value, const char* what) {
   rlimit limit = {};
   base::check(::getrlimit(which, &limit), what);
@@ -57,7 +63,13 @@ void limit_setter::set() const {
   if (given_.memory_bytes != 0)
     lower(RLIMIT_DATA, base::saturating_add(data_bytes_, given_.memory_bytes), "setrlimit(RLIMIT_DATA)");
   if (given_.file_bytes != 0) lower(RLIMIT_FSIZE, given_.file_bytes, "setrlimit(RLIMIT_FSIZE)");
-  if (given_.stack_bytes != 0) lower(RLIMIT_STACK, given_.stack_bytes, "setrlimit(RLIMIT_STACK)");
+  if (given_.stack_bytes != 0) {
+    lower(RLIMIT_STACK, given_.stack_bytes, "setrlimit(RLIMIT_STACK)");
+  } else if (given_.memory_bytes != 0) {
+    // RLIMIT_DATA does not count it, and a task could raise the bound that there is.
+    const rlim_t bound = soft_limit(RLIMIT_STACK);
+    lower(RLIMIT_STACK, bound == RLIM_INFINITY ? given_.memory_bytes : bound, "setrlimit(RLIMIT_STACK)");
+  }
   if (given_.files != 0) lower(RLIMIT_NOFILE, bound_of_descriptors(given_.files), "setrlimit(RLIMIT_NOFILE)");
 }
 

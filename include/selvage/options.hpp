@@ -123,7 +123,8 @@ struct pool_options {
       0};  ///< at the timeout the abort signal is raised, and the worker killed this much later
   // What a worker may use; 0: as much as the program itself. A call that runs into one of these fails with an error of
   // its own, which has the number in it. How each is enforced, and how many threads there may be: docs/limits.md.
-  bytes memory{0};                  ///< private memory beyond what it had when it was ready: errc::out_of_memory
+  /// Private memory beyond what it had when it was born, with the processes that its tasks start: errc::out_of_memory.
+  bytes memory{0};
   std::chrono::nanoseconds cpu{0};  ///< processor time of one call, in all threads; then it is killed: errc::cpu_limit
   unsigned files = 0;               ///< descriptors that its tasks may have open at once: errc::file_limit
   bytes file_size{0};               ///< up to where a task may write in a file: errc::file_limit

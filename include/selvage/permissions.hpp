@@ -26,7 +26,7 @@ struct tcp_connect {
   std::uint16_t port;  ///< of any address
 };
 struct tcp_listen {
-  std::uint16_t port;
+  std::uint16_t port;  ///< for bind(); listen() without it takes a port that the kernel chooses, which is not looked at
 };
 struct udp {};  ///< to and from any address and port
 
@@ -45,16 +45,17 @@ class permissions {
   [[nodiscard]] static permissions strict() { return permissions(foundation::strict); }
   [[nodiscard]] static permissions unsafe() { return permissions(foundation::unsafe); }
 
-  /// A file, or everything below a folder. It must exist when the pool is built. A relative path starts at the
-  /// program's working directory then. A path that would expose one of ~/.ssh, ~/.gnupg, ~/.aws, /etc/shadow, /proc,
-  /// /sys and /dev is refused unless that one is granted by its own name too.
+  /// A file, or everything below a folder. It must exist when the pool is built; what is granted is the file or folder
+  /// that is there then, wherever it is moved, and never what takes its name. A relative path starts at the program's
+  /// working directory. A path that would expose one of ~/.ssh, ~/.gnupg, ~/.aws, /etc/shadow, /proc, /sys and /dev is
+  /// refused unless that one is granted by its own name too.
   [[nodiscard]] permissions read(std::string path) const { return with(&grants::read, std::move(path)); }
   /// Write, create, rename and remove; not read, and never owner, mode, times or extended attributes.
   [[nodiscard]] permissions write(std::string path) const { return with(&grants::write, std::move(path)); }
   /// A program, or every one below a folder: it may be read and executed, and with it the libraries of /lib and
   /// /usr/lib. It is under the same permissions, except that what it is refused is an errno that nobody is told of; and
-  /// it is ended with its worker. A script's interpreter needs a grant of its own. Needs Landlock's signal scope (Linux
-  /// 6.12), for processes may be signalled then.
+  /// it is ended with its worker, but not where somebody else kills the pool's supervisor. A script's interpreter needs
+  /// a grant of its own. Needs Landlock's signal scope (Linux 6.12), for processes may be signalled then.
   [[nodiscard]] permissions run(std::string path) const { return with(&grants::run, std::move(path)); }
   /// A variable of this program's environment, as it is when the pool is built.
   [[nodiscard]] permissions env(std::string name) const { return with(&grants::environment, std::move(name)); }
@@ -65,7 +66,8 @@ class permissions {
     more.grants_.udp = true;
     return more;
   }
-  /// The program's standard output. Without it, it leads to /dev/null. Standard error is captured in any case.
+  /// The program's standard output, as it is: a task may also make it non-blocking, and overwrite or truncate it where
+  /// it is a file. Without it, it leads to /dev/null. Standard error is captured in any case.
   [[nodiscard]] permissions console(bool wanted) const {
     permissions more = *this;
     more.grants_.console = wanted;
@@ -78,9 +80,10 @@ class permissions {
     return more;
   }
   /// Threads and processes that a worker may have at once, beside the thread that runs its tasks. One more is EAGAIN,
-  /// and the error of a task that then throws is errc::thread_limit. strict() without this grants 1,000 threads, but
-  /// any number with .run; unsafe() as many as the program may have. Cost: some 10 us for each that is started; and a
-  /// fork() that a signal handler interrupts may be EINTR.
+  /// and the error of a task that then throws is errc::thread_limit. strict() without this grants 1,000; with
+  /// .run they are not counted one by one then, but a worker that is seen with more is killed. unsafe() grants as many
+  /// as the program may have. Cost: some 10 us for each that is started; and a fork() that a signal handler interrupts
+  /// may be EINTR.
   [[nodiscard]] permissions threads(unsigned most) const {
     permissions more = *this;
     more.grants_.threads = most;

@@ -51,6 +51,8 @@ struct restart_stats {
   std::uint64_t timed_out = 0;
   std::uint64_t aborted = 0;
   std::uint64_t cpu_limit = 0;
+  std::uint64_t memory_limit = 0;  ///< killed for it; an allocation that fails ends no worker, and is not counted here
+  std::uint64_t thread_limit = 0;  ///< the same
   std::uint64_t recycled_calls = 0;
   std::uint64_t recycled_resident = 0;
   std::uint64_t recycled_age = 0;

@@ -208,6 +208,18 @@ TEST_P(limits, memory_that_its_limit_does_not_count_is_not_to_be_had) {
   expect_usable(pool);
 }
 
+// FAILURES row 12: nor can it be had by making read-only what was written, which RLIMIT_DATA forgets then.
+TEST_P(limits, memory_that_is_made_read_only_counts_all_the_same) {
+  const auto fill = selvage::task("fill", &victims::fill_and_protect);
+  pool pool(started({.workers = 2, .memory = 64_MiB}), add, fill);
+  EXPECT_EQ(pool.call(fill, 32U << 20U).get(), 0);
+  const auto outcome = pool.call(fill, 4 * much).result();
+  ASSERT_EQ(code_of(outcome), errc::out_of_memory);
+  EXPECT_THAT(text_of(outcome.error()), HasSubstr("its limit is 67108864 (pool_options::memory)"));
+  EXPECT_EQ(pool.stats().restarts.memory_limit, 1U);
+  expect_usable(pool);
+}
+
 TEST_P(limits, without_a_limit_of_memory_all_kinds_of_it_can_be_had) {
   const auto shared = selvage::task("shared", &victims::map_shared_memory);
   const auto downwards = selvage::task("downwards", &victims::map_downwards);
@@ -294,6 +306,20 @@ TEST_P(limits, the_stack_ends_where_it_is_told_to) {
   if (own.rlim_cur < 6 * mebibyte) GTEST_SKIP() << "the stack of this process is small itself";
   pool pool(started({.workers = 1}), use_stack);
   EXPECT_TRUE(pool.call(use_stack, 4 * mebibyte).result());
+}
+
+// FAILURES row 12: the stack is no way around the limit of memory.
+TEST_P(limits, of_memory_leave_the_stack_as_large_as_it_was) {
+  rlimit own{};
+  ::getrlimit(RLIMIT_STACK, &own);
+  if (own.rlim_cur > much) GTEST_SKIP() << "the stack of this process has no bound itself";
+  const auto use_more = selvage::task("use_more", &victims::use_a_larger_stack);
+  pool_options options = started({.workers = 2, .memory = 64_MiB});
+  options.permissions = permissions::strict();  // unsafe root raises what it likes
+  pool pool(std::move(options), add, use_more);
+  EXPECT_TRUE(pool.call(use_more, own.rlim_cur / 2).result());
+  EXPECT_EQ(code_of(pool.call(use_more, own.rlim_cur + (32U << 20U)).result()), errc::crashed);
+  expect_usable(pool);
 }
 
 // ---- what cannot be asked for ---------------------------------------------------------------------------------------

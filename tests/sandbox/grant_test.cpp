@@ -14,6 +14,7 @@
 #include "tests/support/child.hpp"
 #include "tests/support/pool_fixture.hpp"
 #include "tests/victims/forbidden.hpp"
+#include "tests/victims/victims.hpp"
 #include "worker/bpf.hpp"
 
 namespace selvage::test {
@@ -62,17 +63,20 @@ int connect_to(int port, int type) {
   ::close(fd);
   return error;
 }
+constexpr int any_port = -1;  // the kernel's choice, without bind()
+
 int listen_on(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd == -1) return errno;
   const sockaddr_in at = loopback(port);
-  const int error =
-      ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == -1 || ::listen(fd, 1) == -1 ? errno : 0;
+  const bool is_bound = port == any_port || ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) == 0;
+  const int error = !is_bound || ::listen(fd, 1) == -1 ? errno : 0;
   ::close(fd);
   return error;
 }
 
 const auto reads = task("reads", &open_for_reading);
+const auto crash = task("crash", &victims::kill_itself);
 const auto writes = task("writes", &open_for_writing);
 const auto cuts = task("cuts", &cut);
 const auto removes = task("removes", &remove_file);
@@ -193,6 +197,30 @@ TEST_P(grants, may_name_one_file) {
   EXPECT_EQ(pool.call(reads, "/dev/null").get(), 0);
 }
 
+// FAILURES row 19: a task that may write cannot make a grant of its pool mean something else for the next worker.
+TEST_P(grants, are_of_what_was_there_and_not_of_what_takes_its_name) {
+  if (!landlock(base::landlock_with_truncate)) GTEST_SKIP();
+  const some_folder folder;
+  pool pool(with(permissions::strict().write(folder.at(".")).read(folder.at("in"))), add, reads, moves, links, crash);
+  EXPECT_EQ(pool.call(moves, folder.at("in"), folder.at("elsewhere")).get(), 0);
+  EXPECT_EQ(pool.call(links, "/etc", folder.at("in")).get(), 0);
+  for (int worker = 0; worker < 3; ++worker) {
+    EXPECT_EQ(code_of(pool.call(crash).result()), errc::crashed);
+    EXPECT_EQ(pool.call(reads, folder.at("in/passwd")).get(), EACCES);
+    EXPECT_EQ(pool.call(reads, folder.at("elsewhere/file")).get(), 0);
+  }
+}
+
+TEST_P(grants, that_are_gone_from_their_place_fail_no_worker) {
+  if (!landlock(base::landlock_with_truncate)) GTEST_SKIP();
+  const some_folder folder;
+  pool pool(with(permissions::strict().write(folder.at(".")).read(folder.at("outside"))), add, reads, removes, crash);
+  EXPECT_EQ(pool.call(removes, folder.at("outside")).get(), 0);
+  EXPECT_EQ(code_of(pool.call(crash).result()), errc::crashed);
+  EXPECT_EQ(pool.call(reads, folder.at("outside")).get(), ENOENT);
+  expect_usable(pool);
+}
+
 // ---- the network ---------------------------------------------------------------------------------------------------
 
 // FAILURES row 20
@@ -204,6 +232,7 @@ TEST_P(grants, of_a_port_are_of_that_port) {
   EXPECT_EQ(pool.call(connects, other.port(), SOCK_STREAM).get(), EACCES);
   EXPECT_EQ(pool.call(connects, granted.port(), SOCK_DGRAM).get(), EACCES);
   EXPECT_EQ(pool.call(listens, 0).get(), EACCES);
+  EXPECT_EQ(pool.call(listens, any_port).get(), EACCES);
 }
 
 TEST_P(grants, of_listening_are_not_of_connecting) {

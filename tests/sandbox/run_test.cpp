@@ -160,6 +160,40 @@ TEST_P(programs, count_as_threads) {
   expect_usable(pool);
 }
 
+// FAILURES row 13
+TEST_P(programs, that_nobody_waits_for_use_processor_time_all_the_same) {
+  const auto burn = selvage::task("burn", &victims::burn_as_an_orphan);
+  pool pool(allowed(strict.run("/bin/true"), {.cpu = 200ms}), add, burn);
+  EXPECT_EQ(code_of(pool.call(burn).result()), errc::cpu_limit);
+  expect_usable(pool);
+}
+
+// FAILURES row 12
+TEST_P(programs, have_no_more_memory_together_than_one_may) {
+  const auto fill = selvage::task("fill", &victims::fill_in_children);
+  pool pool(allowed(strict.run("/bin/true"), {.memory = 64_MiB}), add, fill);
+  const auto outcome = pool.call(fill, 6, 32U << 20U).result();
+  ASSERT_EQ(code_of(outcome), errc::out_of_memory);
+  EXPECT_THAT(outcome.error().what(), HasSubstr("with the processes that it had started"));
+  expect_usable(pool);
+}
+
+// FAILURES row 11
+TEST_P(programs, without_a_number_of_threads_are_a_thousand_at_most) {
+  const auto fork_on = selvage::task("fork_on", &victims::fork_sleepers);
+  pool pool(allowed(strict.run("/bin/true")), add, fork_on);
+  const auto outcome = pool.call(fork_on, 1'500).result();
+  ASSERT_EQ(code_of(outcome), errc::thread_limit);
+  EXPECT_THAT(outcome.error().what(), HasSubstr("it may have 1000 (permissions::threads)"));
+  expect_usable(pool);
+}
+
+TEST_P(programs, stay_in_the_session_that_tells_whose_they_are) {
+  const auto leave = selvage::task("leave", &victims::leave_the_session);
+  pool pool(allowed(strict.run("/bin/true")), leave);
+  EXPECT_EQ(pool.call(leave).get(), EPERM);
+}
+
 TEST_P(programs, that_are_not_granted_are_named_with_what_would_grant_them) {
   const auto attempt = selvage::task(
       "attempt", +[](const std::string& program) {

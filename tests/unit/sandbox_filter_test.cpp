@@ -34,7 +34,8 @@ constexpr pid_t own = 4711;
 constexpr std::uint32_t allow = SECCOMP_RET_ALLOW;
 constexpr std::uint32_t trap = SECCOMP_RET_TRAP;
 constexpr std::uint32_t no_such_call = SECCOMP_RET_ERRNO | ENOSYS;
-constexpr filter_grants everything{.granted = grant::files | grant::network, .tcp = true, .udp = true, .jit = true};
+constexpr filter_grants everything{
+    .granted = grant::files | grant::network | grant::listen, .tcp = true, .udp = true, .jit = true};
 
 class program {
  public:
@@ -91,6 +92,7 @@ TEST(sandbox_filter, tells_programs_what_they_are_refused_by_an_errno) {
   EXPECT_EQ(running(SYS_clone, {SIGCHLD}), allow);
   EXPECT_EQ(running(SYS_clone, {CLONE_VM | CLONE_VFORK | SIGCHLD}), allow);
   EXPECT_EQ(running(SYS_clone, {CLONE_VM | CLONE_SIGHAND | CLONE_THREAD}), allow);
+  EXPECT_EQ(running(SYS_clone, {CLONE_VM | SIGCHLD}), refused) << "the lane would stay mapped when the worker is gone";
   EXPECT_EQ(running(SYS_clone, {CLONE_NEWUSER | SIGCHLD}), refused);
   EXPECT_EQ(running(SYS_kill, {own + 1}), allow) << "Landlock sees to it";
   for (const program* const each : {&running, &running_or_killed})
@@ -136,6 +138,14 @@ TEST(sandbox_filter, memory_is_never_writable_and_executable) {
   const program compiling({.jit = true});
   EXPECT_EQ(compiling(SYS_mmap, {0, 4096, PROT_WRITE | PROT_EXEC}), allow);
   EXPECT_EQ(compiling(SYS_mprotect, {0, 4096, PROT_WRITE | PROT_EXEC}), allow);
+}
+
+TEST(sandbox_filter, space_is_had_for_a_file_only_where_its_limit_looks) {
+  const program strict;
+  for (std::uint64_t mode = 0; mode < 128; ++mode) {
+    const bool is_well = mode == 0 || mode == (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+    EXPECT_EQ(strict(SYS_fallocate, {3, mode, 0, 4096}), is_well ? allow : trap) << mode;
+  }
 }
 
 TEST(sandbox_filter, threads_are_let_and_processes_and_namespaces_are_not) {
@@ -238,6 +248,12 @@ TEST(sandbox_filter, sockets_are_those_that_were_granted) {
     EXPECT_EQ(tcp(call, fast), trap);
     EXPECT_EQ(none(call, fast), trap);
   }
+  const program listening({.granted = grant::network | grant::listen, .tcp = true});
+  for (const long call : {SYS_listen, SYS_accept, SYS_accept4}) {
+    EXPECT_EQ(tcp(call, {3}), trap);
+    EXPECT_EQ(udp(call, {3}), trap);
+    EXPECT_EQ(listening(call, {3}), allow);
+  }
   EXPECT_EQ(none(SYS_sendto, {3, 0x1000, 5, 0, 0, 0}), allow) << "an inherited socket that is connected";
   EXPECT_EQ(none(SYS_sendto, {3, 0x1000, 5, 0, 0x2000, 16}), trap);
 }
@@ -252,11 +268,12 @@ TEST(sandbox_filter, stays_within_the_size_that_the_kernel_takes) {
 
 std::string verdict_text(const syscall_rule& rule) {
   const bool network = any_of(grant::network, rule.needs);
-  const std::string grants = network                      ? "net"
-                             : rule.needs == grant::run   ? "run"
-                             : rule.needs == grant::files ? "read or write"
-                             : rule.needs == grant::write ? "write"
-                                                          : "";
+  const std::string grants = network                       ? "net"
+                             : rule.needs == grant::listen ? "net(tcp_listen)"
+                             : rule.needs == grant::run    ? "run"
+                             : rule.needs == grant::files  ? "read or write"
+                             : rule.needs == grant::write  ? "write"
+                                                           : "";
   switch (rule.then) {
     case outcome::allowed:
       return "allowed";

@@ -17,7 +17,7 @@ namespace selvage {
 namespace {
 
 using supervisor::threads_of;
-using supervisor::threads_of_tree;
+using supervisor::threads_of_family;
 
 TEST(thread_census, counts_what_there_is) {
   const unsigned before = threads_of(::getpid());
@@ -43,13 +43,15 @@ TEST(thread_census, is_not_misled_by_a_name) {
 }
 
 TEST(thread_census, counts_descendants) {
-  const unsigned before = threads_of_tree(::getpid());
+  const supervisor::process_tree tree;
+  const auto count = [&tree] { return threads_of_family(::getpid(), {.may_leave_session = false}, tree); };
+  const unsigned before = count();
   const tests::child child([] {
     const tests::child grandchild([] { return ::pause(); });
     return ::pause();
   });
-  while (threads_of_tree(::getpid()) < before + 2) ::usleep(100);
-  EXPECT_EQ(threads_of_tree(::getpid()), before + 2);
+  while (count() < before + 2) ::usleep(100);
+  EXPECT_EQ(count(), before + 2);
 }
 
 TEST(guard_line, carries_one_descriptor_with_a_note) {

@@ -236,7 +236,7 @@ TEST(verdict_error, a_supervisor_killed_half_way_through_a_record_keeps_nobody_w
 TEST(verdict_error, processor_time_that_ran_out_is_the_limit_of_the_call_that_used_it) {
   shm::verdict verdict = verdict_of(verdict_reason::cpu_limit, SIGKILL);
   verdict.call_id = call;
-  verdict.cpu_used_ns = 2'050'000'000;
+  verdict.used = 2'050'000'000;
   failure what;
   EXPECT_TRUE(describe_death(what, verdict, {}, {.id = call, .limits = {.cpu_ns = 2'000'000'000}}));
   EXPECT_EQ(what.code, errc::cpu_limit);

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -129,6 +130,72 @@ std::uint64_t use_the_stack(std::uint64_t bytes) {
   frame[0] = static_cast<char>(bytes);
   if (bytes < sizeof frame) return static_cast<std::uint64_t>(frame[0] != 1);
   return use_the_stack(bytes - sizeof frame) + static_cast<std::uint64_t>(frame[0] == 1);
+}
+
+std::uint64_t use_a_larger_stack(std::uint64_t bytes) {
+  rlimit bound{};
+  ::getrlimit(RLIMIT_STACK, &bound);
+  bound.rlim_cur = bound.rlim_max;
+  ::setrlimit(RLIMIT_STACK, &bound);
+  return use_the_stack(bytes);
+}
+
+int fill_and_protect(std::uint64_t bytes) {
+  constexpr std::uint64_t piece = std::uint64_t{8} << 20U;
+  for (std::uint64_t filled = 0; filled < bytes; filled += piece) {
+    void* const memory = ::mmap(nullptr, piece, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) return errno;
+    std::memset(memory, 1, piece);
+    if (::mprotect(memory, piece, PROT_READ) != 0) return errno;
+  }
+  ::usleep(1'000'000);
+  return 0;
+}
+
+int fill_in_children(int children, std::uint64_t bytes_each) {
+  for (int i = 0; i < children; ++i) {
+    const pid_t child = ::fork();
+    if (child == -1) throw std::system_error(errno, std::generic_category(), "fork");
+    if (child != 0) continue;
+    ::alarm(60);
+    std::vector<char> memory(bytes_each, 1);
+    sleep_on();
+  }
+  ::usleep(20'000'000);
+  return children;
+}
+
+void burn_as_an_orphan() {
+  const pid_t child = ::fork();
+  if (child == -1) throw std::system_error(errno, std::generic_category(), "fork");
+  if (child == 0) {
+    if (::fork() != 0) ::_exit(0);
+    ::alarm(60);
+    for (timespec now{};;) ::clock_gettime(CLOCK_MONOTONIC, &now);
+  }
+  ::waitpid(child, nullptr, 0);
+  ::usleep(20'000'000);
+}
+
+int leave_the_session() {
+  const pid_t child = ::fork();
+  if (child == -1) return errno;
+  if (child == 0) ::_exit(::setsid() == -1 ? errno : 0);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WEXITSTATUS(status);
+}
+
+int fork_sleepers(int most) {
+  for (int forked = 0; forked < most; ++forked) {
+    const pid_t child = ::fork();
+    if (child == -1) throw std::system_error(errno, std::generic_category(), "fork");
+    if (child != 0) continue;
+    ::alarm(60);
+    sleep_on();
+  }
+  ::usleep(20'000'000);
+  return most;
 }
 
 }  // namespace selvage::victims

@@ -55,7 +55,16 @@ int map_shared_memory(std::uint64_t bytes);      ///< these return 0, or the err
 int map_downwards(std::uint64_t bytes);          ///< MAP_GROWSDOWN
 int fill_a_memory_file(std::uint64_t bytes);     ///< memfd_create
 int make_a_shared_segment(std::uint64_t bytes);  ///< System V
-std::uint64_t use_the_stack(std::uint64_t bytes);  ///< by recursion
+std::uint64_t use_the_stack(std::uint64_t bytes);       ///< by recursion
+std::uint64_t use_a_larger_stack(std::uint64_t bytes);  ///< the same, once it has raised its bound as far as it may
+/// Fills memory and makes it read-only, so that RLIMIT_DATA does not count it. Returns 0, or the errno.
+int fill_and_protect(std::uint64_t bytes);
+int fill_in_children(int children, std::uint64_t bytes_each);  ///< forked, which stay; how many
+/// Forks a child that forks the one that burns and ends: nobody ever waits for that. Then it sleeps.
+void burn_as_an_orphan();
+int leave_the_session();  ///< of a child: 0 where it can, or the errno
+/// Forks sleepers until it is ended; how many, where `most` was reached.
+int fork_sleepers(int most);
 
 // ---- lying.cpp: writes what it likes into its own lane ------------------------------------------------------------
 

@@ -123,6 +123,8 @@ void descriptors(program_writer& to) {
                   {F_DUPFD,      F_GETFD,      F_SETFD,     F_GETFL,      F_SETFL,       F_GETLK,      F_SETLK,
                    F_SETLKW,     F_OFD_GETLK,  F_OFD_SETLK, F_OFD_SETLKW, F_GETOWN,      F_GETSIG,     F_DUPFD_CLOEXEC,
                    F_SETPIPE_SZ, F_GETPIPE_SZ, F_ADD_SEALS, F_GET_SEALS,  f_get_rw_hint, f_set_rw_hint});
+  // Space beyond a file's end (FALLOC_FL_KEEP_SIZE alone) is counted by no limit; holes only give some back.
+  to.allow_one_of("fallocate", 1, {0, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE});
   to.allow_one_of("ioctl", 1, {TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX});
 }
 
@@ -130,10 +132,13 @@ void own_process(program_writer& to, const filter_grants& given) {
   constexpr std::uint64_t namespaces =
       CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWCGROUP;
   constexpr std::uint64_t thread = CLONE_VM | CLONE_SIGHAND | CLONE_THREAD;
+  to.allow("clone", {bits(0, namespaces | thread, thread)});
   if (given.runs_programs()) {
-    to.allow("clone", {bits(0, namespaces, 0)});
-  } else {
-    to.allow("clone", {bits(0, namespaces | thread, thread)});
+    // A process that shared this memory could outlive the worker with its lane still mapped. posix_spawn's child shares
+    // it until it executes.
+    constexpr std::uint64_t until_exec = CLONE_VM | CLONE_VFORK;
+    to.allow("clone", {bits(0, namespaces | CLONE_VM, 0)});
+    to.allow("clone", {bits(0, namespaces | until_exec, until_exec)});
   }
   to.allow("personality", {is(0, int_bits)});
   // Nothing by which it could become dumpable, outlive its supervisor, or take SIGSYS over.

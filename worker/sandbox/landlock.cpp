@@ -73,34 +73,35 @@ base::unique_fd new_ruleset(int version) {
       base::check(::syscall(SYS_landlock_create_ruleset, &wanted, size, 0U), "landlock_create_ruleset")));
 }
 
-void add_path(int ruleset, const std::string& path, std::uint64_t rights) {
-  const base::unique_fd place(
-      base::check(::open(path.c_str(), O_PATH | O_CLOEXEC), ("open for Landlock: " + path).c_str()));
-  struct stat what = {};
-  base::check(::fstat(place.get(), &what), ("fstat for Landlock: " + path).c_str());
-  if (!S_ISDIR(what.st_mode)) rights &= file_right::of_one_file;
-  path_rule rule = {.allowed = rights, .parent = place.get()};
-  base::check(::syscall(SYS_landlock_add_rule, ruleset, rule_of_path, &rule, 0U),
-              ("landlock_add_rule: " + path).c_str());
+// What a version does not know is left out of it.
+std::uint64_t rights_of(access to) noexcept {
+  using namespace file_right;
+  switch (to) {
+    case access::read:
+      return read_file | read_dir;
+    case access::execute:
+      return execute | read_file | read_dir;
+    case access::write:
+      return write_file | truncate | remove_dir | remove_file | make_dir | make_reg | make_sym | refer;
+    case access::read_or_write:
+      return read_file | write_file;
+  }
+  return 0;
 }
 
-// What every dynamic program reads before its own first instruction, and the loader itself, which the kernel executes.
-constexpr const char* loaders[] = {"/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1",
-                                   "/lib/ld-musl-x86_64.so.1", "/lib/ld-musl-aarch64.so.1"};
-constexpr const char* libraries[] = {"/lib",           "/lib64",           "/usr/lib",          "/usr/lib64",
-                                     "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload"};
-
-bool exists(const char* path) noexcept { return ::access(path, F_OK) == 0; }
-
-void add_programs(int ruleset, const std::vector<std::string>& run) {
-  using namespace file_right;
-  if (run.empty()) return;
-  for (const auto& path : run) add_path(ruleset, path, execute | read_file | read_dir);
-  for (const char* const path : loaders)
-    if (exists(path)) add_path(ruleset, path, execute | read_file);
-  for (const char* const path : libraries)
-    if (exists(path)) add_path(ruleset, path, read_file | read_dir);
-  add_path(ruleset, "/dev/null", read_file | write_file);
+void add_place(int ruleset, const granted_place& given, std::uint64_t known) {
+  base::unique_fd own;
+  if (!given.held)
+    own.reset(
+        base::check(::open(given.path.c_str(), O_PATH | O_CLOEXEC), ("open for Landlock: " + given.path).c_str()));
+  const int place = given.held ? given.held->get() : own.get();
+  struct stat what = {};
+  base::check(::fstat(place, &what), ("fstat for Landlock: " + given.path).c_str());
+  std::uint64_t rights = rights_of(given.to) & known;
+  if (!S_ISDIR(what.st_mode)) rights &= file_right::of_one_file;
+  path_rule rule = {.allowed = rights, .parent = place};
+  base::check(::syscall(SYS_landlock_add_rule, ruleset, rule_of_path, &rule, 0U),
+              ("landlock_add_rule: " + given.path).c_str());
 }
 
 void add_port(int ruleset, std::uint16_t port, std::uint64_t right) {
@@ -115,13 +116,7 @@ int confine(const landlock_rules& given) {
   if (version == 0) return 0;
   const base::unique_fd ruleset = new_ruleset(version);
   const std::uint64_t known = file_rights(version);
-  using namespace file_right;
-  for (const auto& path : given.read) add_path(ruleset.get(), path, read_file | read_dir);
-  add_programs(ruleset.get(), given.run);
-  for (const auto& path : given.write) {
-    add_path(ruleset.get(), path,
-             known & (write_file | truncate | remove_dir | remove_file | make_dir | make_reg | make_sym | refer));
-  }
+  for (const granted_place& place : given.places) add_place(ruleset.get(), place, known);
   if (version >= base::landlock_with_ports) {
     for (const std::uint16_t port : given.tcp_connect) add_port(ruleset.get(), port, port_right::connect_tcp);
     for (const std::uint16_t port : given.tcp_listen) add_port(ruleset.get(), port, port_right::bind_tcp);

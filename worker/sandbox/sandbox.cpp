@@ -40,6 +40,13 @@ void try_a_refused_call(bool is_told) {
 
 }  // namespace
 
+std::vector<int> plan::held_descriptors() const {
+  std::vector<int> all;
+  for (const granted_place& place : files_and_ports.places)
+    if (place.held) all.push_back(place.held->get());
+  return all;
+}
+
 int seal(const plan& given) {
   // 1. Nobody of the same user reads this memory or its descriptors through /proc.
   base::check(::prctl(PR_SET_DUMPABLE, 0), "prctl(PR_SET_DUMPABLE)");

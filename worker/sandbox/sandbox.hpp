@@ -6,6 +6,7 @@
 //
 //   syscall_policy.hpp  what each system call is worth       filter.hpp    the program made of it
 //   landlock.hpp        which files and ports                violation.hpp  what happens at a refused call
+//   held_places.hpp     the granted files, opened beforehand
 
 #include <linux/filter.h>
 
@@ -25,6 +26,8 @@ struct plan {
   bool traps = true;  ///< refused calls are told
 
   [[nodiscard]] bool strict() const noexcept { return !program.empty(); }
+  /// What has to stay open until the worker is sealed, without order.
+  [[nodiscard]] std::vector<int> held_descriptors() const;
 };
 
 /// Seals the calling process, and makes sure that the seal holds: one call that must be refused is.

@@ -54,8 +54,8 @@ constexpr syscall_rule rules[] = {
     {"dup2", allowed},
     {"dup3", allowed},
     {"fadvise64", allowed},
-    {"fallocate", allowed},
-    {"fcntl", inspected},  // not F_SETOWN: it makes the kernel send signals for it
+    {"fallocate", inspected},  // not beyond the end that RLIMIT_FSIZE looks at
+    {"fcntl", inspected},      // not F_SETOWN: it makes the kernel send signals for it
     {"fdatasync", allowed},
     {"fgetxattr", allowed},
     {"flistxattr", allowed},
@@ -135,7 +135,7 @@ constexpr syscall_rule rules[] = {
     // ---- its own process and threads
     {"arch_prctl", allowed},
     {"capget", allowed},
-    {"clone", inspected, grant::run},  // threads: always; never a namespace
+    {"clone", inspected, grant::run},  // threads: always; never a namespace, never memory shared with a process
     {"exit", allowed},
     {"exit_group", allowed},
     {"get_robust_list", allowed},
@@ -190,7 +190,7 @@ constexpr syscall_rule rules[] = {
     {"setresgid", refused},
     {"setresuid", refused},
     {"setreuid", refused},
-    {"setsid", granted, grant::run},
+    {"setsid", refused},  // a session names its worker: supervisor/process_tree.hpp
     {"setuid", refused},
 
     // ---- other processes: only what names this one
@@ -306,14 +306,14 @@ constexpr syscall_rule rules[] = {
     {"vfork", granted, grant::run},
 
     // ---- the network. What a socket that was inherited needs is allowed
-    {"accept", granted, grant::network},
-    {"accept4", granted, grant::network},
+    {"accept", granted, grant::listen},
+    {"accept4", granted, grant::listen},
     {"bind", granted, grant::network},
     {"connect", granted, grant::network},
     {"getpeername", allowed},
     {"getsockname", allowed},
     {"getsockopt", allowed},
-    {"listen", granted, grant::network},
+    {"listen", granted, grant::listen},
     {"recvfrom", allowed},
     {"recvmmsg", allowed},
     {"recvmsg", allowed},

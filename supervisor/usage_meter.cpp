@@ -1,0 +1,104 @@
+// See usage_meter.hpp.
+
+#include "supervisor/usage_meter.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <ctime>
+#include <string_view>
+
+#include "base/clock.hpp"
+#include "supervisor/process_stat.hpp"
+
+namespace selvage::supervisor {
+namespace {
+
+constexpr std::uint64_t idle_pause_ns = 1'000'000'000;
+constexpr std::uint64_t still_young_ns = 1'000'000'000;
+constexpr std::uint64_t rest_per_walk = 20;
+
+std::uint64_t kilobytes(std::string_view status, std::string_view field) noexcept {
+  const std::size_t at = status.find(field);
+  if (at == status.npos) return 0;
+  return std::strtoull(status.data() + at + field.size(), nullptr, 10);  // ends at the " kB" behind it
+}
+
+std::uint64_t since_boot_ns() noexcept {
+  timespec now{};
+  ::clock_gettime(CLOCK_BOOTTIME, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+}  // namespace
+
+std::uint64_t private_bytes(int pid) noexcept {
+  proc_text text;
+  const std::string_view status = read_proc(pid, "status", text);
+  return 1024 * (kilobytes(status, "\nRssAnon:") + kilobytes(status, "\nVmSwap:"));
+}
+
+void usage_meter::begin(std::uint64_t now_ns) noexcept {
+  born_with_bytes_ = limits_.memory_bytes == 0 ? 0 : private_bytes(::getpid());
+  used_ns_ = 0;
+  walk_due_ns_ = 0;
+  looked_ns_ = now_ns;
+  look_due_ns_ = base::saturating_add(now_ns, limits_.shortest_use_ns());
+}
+
+const std::vector<int>& usage_meter::family_of(int worker) {
+  family_.assign(1, worker);
+  if (limits_.may_fork) tree_.append_family_of(worker, limits_, family_);
+  return family_;
+}
+
+std::uint64_t usage_meter::processor_time_ns(int worker, bool exactly) {
+  if (!limits_.may_fork) return base::processor_time_ns(worker);
+  const std::uint64_t start = base::now_ns();
+  if (!exactly && start < walk_due_ns_) return used_ns_;
+  std::uint64_t used = 0;
+  for (const int each : family_of(worker))
+    used += base::processor_time_ns(each) + stat_of(each).waited_for_ticks * tick_ns();
+  used_ns_ = std::max(used_ns_, used);
+  const std::uint64_t end = base::now_ns();
+  walk_due_ns_ = end + rest_per_walk * (end - start);
+  return used_ns_;
+}
+
+// A process that was forked holds what the worker was born with; one that has executed a program has only its own.
+usage_meter::figures usage_meter::figures_of(int worker) {
+  figures found;
+  const std::uint64_t now_ns = since_boot_ns();
+  for (const int each : family_of(worker)) {
+    const process_stat its =
+        each == worker && !limits_.may_fork ? process_stat{.has_not_executed = true} : stat_of(each);
+    found.threads += its.threads;
+    const bool is_young = each != worker && now_ns < its.started_ns + still_young_ns;
+    if (limits_.memory_bytes == 0 || (its.has_not_executed && is_young)) continue;
+    const std::uint64_t bytes = private_bytes(each);
+    found.bytes += bytes - std::min(bytes, its.has_not_executed ? born_with_bytes_ : 0);
+  }
+  return found;
+}
+
+std::optional<usage_meter::excess> usage_meter::look(int worker, std::uint64_t now_ns, bool busy) {
+  if (now_ns < next_look_ns(busy)) return std::nullopt;
+  const figures found = figures_of(worker);
+  looked_ns_ = base::now_ns();
+  const std::uint64_t most = base::saturating_add(limits_.memory_bytes, memory_slack_bytes + limits_.stack_bytes);
+  if (limits_.memory_bytes != 0 && found.bytes > most) return excess{shm::verdict_reason::memory_limit, found.bytes};
+  if (limits_.threads_seen != 0 && found.threads > limits_.threads_seen + 1)
+    return excess{shm::verdict_reason::thread_limit, found.threads - 1};
+  const std::uint64_t walked_ns = looked_ns_ - std::min(now_ns, looked_ns_);
+  const std::uint64_t left = most - found.bytes;
+  look_due_ns_ = base::saturating_add(looked_ns_, std::max(limits_.shortest_use_ns(left), rest_per_walk * walked_ns));
+  return std::nullopt;
+}
+
+std::uint64_t usage_meter::next_look_ns(bool busy) const noexcept {
+  if (!limits_.is_looked_at()) return base::never_ns;
+  return busy ? look_due_ns_ : std::max(look_due_ns_, looked_ns_ + idle_pause_ns);
+}
+
+}  // namespace selvage::supervisor
