@@ -36,21 +36,26 @@ void groups::take_turn(group which) {
   turns_.push_back(which);
 }
 
-std::optional<slot> groups::next() {
-  while (!turns_.empty()) {
-    const group which = turns_.front();
+bool groups::has_next() {
+  while (!turns_.empty() && !groups_[turns_.front()].may_start()) {  // what waited was withdrawn
+    groups_[turns_.front()].in_turn = false;
     turns_.pop_front();
-    members& its = groups_[which];
-    its.in_turn = false;
-    if (!its.may_start()) continue;  // what waited was withdrawn
-    const slot item = its.waiting.front();
-    its.waiting.pop_front();
-    --waiting_;
-    ++its.active;
-    take_turn(which);
-    return item;
   }
-  return std::nullopt;
+  return !turns_.empty();
+}
+
+std::optional<slot> groups::next() {
+  if (!has_next()) return std::nullopt;
+  const group which = turns_.front();
+  turns_.pop_front();
+  members& its = groups_[which];
+  its.in_turn = false;
+  const slot item = its.waiting.front();
+  its.waiting.pop_front();
+  --waiting_;
+  ++its.active;
+  take_turn(which);
+  return item;
 }
 
 void groups::left(group in) {

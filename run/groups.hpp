@@ -29,6 +29,7 @@ class groups {
   void wait(group in, slot item);
   /// It does not wait any more. Cost: a search among those that wait in its group.
   void withdraw(group in, slot item);
+  [[nodiscard]] bool has_next();
   /// Takes the next item that may be started; its group counts it as active.
   [[nodiscard]] std::optional<slot> next();
   /// One that was active is not any more.

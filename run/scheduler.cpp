@@ -20,6 +20,8 @@ constexpr auto patience_with_the_aborted = 100ms;
 /// Items are short where a worker takes less for one.
 constexpr auto short_item = 500us;
 constexpr unsigned outcomes_between_measurements = 64;
+/// What is late by the time of others is aborted, and killed by its grace.
+constexpr auto shortest_grace = 10ms;
 
 }  // namespace
 
@@ -31,7 +33,8 @@ scheduler::scheduler(detail::run_items& items, const detail::run_settings& setti
       journal_(kept),
       counts_(counts),
       groups_(settings.group_limit),
-      parallel_(bounds.parallel) {}
+      parallel_(bounds.parallel),
+      pace_(settings) {}
 
 // ---- the loop ------------------------------------------------------------------------------------------------------
 
@@ -41,6 +44,7 @@ void scheduler::run() {
   const std::stop_callback on_stop_now(settings_.stop_now, wake);
   while (!is_over()) {
     look_at_stops();
+    end_late_attempts();
     bool moved = take_outcomes();
     moved |= take_durable();
     moved |= end_pauses();
@@ -60,7 +64,7 @@ void scheduler::sleep() {
   time_point until = clock::now() + longest;
   if (!pauses_.empty()) until = std::min(until, pauses_.top().due);
   if (settings_.on_progress) until = std::min(until, told_progress_ + settings_.progress_interval);
-  until = std::min(until, leave_at_);
+  until = std::min({until, leave_at_, late_at_, pace_.held_until()});
   typed_.wait(std::max(clock::duration::zero(), until - clock::now()));
 }
 
@@ -226,10 +230,8 @@ bool scheduler::is_known(slot which) {
 
 bool scheduler::start_items() {
   bool some = false;
-  while (active_ < parallel_ && stopping_ == stopping::no) {
-    const auto which = groups_.next();
-    if (!which) break;
-    start(*which);
+  while (active_ < parallel_ && stopping_ == stopping::no && groups_.has_next() && pace_.may_start(active_)) {
+    start(*groups_.next());
     some = true;
   }
   return some;
@@ -248,7 +250,10 @@ void scheduler::start(slot which) {
   ++its.attempts;
   ++counts_.attempts;
   its.started = now;
+  its.is_late = false;
   call_options options{.timeout = settings_.timeout, .grace = settings_.grace};
+  if (settings_.timeout_percent > 0) options.grace = std::max<std::chrono::nanoseconds>(options.grace, shortest_grace);
+  if (pace_.longest()) late_at_ = std::min(late_at_, now + *pace_.longest());
   if (its.deadline != time_point::max()) {
     const std::chrono::nanoseconds left = its.deadline - now;
     options.timeout = options.timeout.count() > 0 ? std::min(options.timeout, left) : left;
@@ -292,6 +297,10 @@ void scheduler::settle(slot which, std::optional<error> problem, bool has_value)
   its.run_time = clock::now() - its.started;
   adapt_parallel();
   if (!problem) {
+    if (settings_.timeout_percent > 0) {
+      pace_.succeeded_in(its.run_time);
+      if (pace_.longest()) late_at_ = clock::time_point::min();  // it may be shorter now
+    }
     move(which, item_event::succeed);
     return record(which);
   }
@@ -300,6 +309,7 @@ void scheduler::settle(slot which, std::optional<error> problem, bool has_value)
     return stop(stopping::now, run_report::ending::failed, std::move(problem));
   }
   if (stopping_ == stopping::now && problem->code() == errc::aborted) return give_up(which);
+  if (its.is_late && problem->code() == errc::aborted) problem = too_late(its);
   its.peak_memory = std::max(its.peak_memory, problem->details().usage.peak_resident_bytes);
   its.deaths += is_death(problem->code()) ? 1 : 0;
   pause_or_fail(which, *problem);
@@ -330,6 +340,37 @@ bool scheduler::end_pauses() {
     groups_.wait(items_[which].in_group, which);
   }
   return some;
+}
+
+// Looked at when the first could be late, and when others have shown how long an attempt takes.
+void scheduler::end_late_attempts() {
+  const time_point now = clock::now();
+  if (now < late_at_ || stopping_ == stopping::now) return;
+  late_at_ = time_point::max();
+  for (slot which = 0; which < items_.size(); ++which) {
+    item& its = items_[which];
+    if (its.state != item_state::active || its.is_late) continue;
+    const time_point due = its.started + *pace_.longest();
+    its.is_late = due <= now;
+    if (its.is_late) {
+      typed_.abort(which);
+    } else {
+      late_at_ = std::min(late_at_, due);
+    }
+  }
+}
+
+error scheduler::too_late(const item& its) const {
+  const auto milliseconds = [](std::chrono::nanoseconds time) {
+    return std::to_string(time.count() / 1'000'000) + " ms";
+  };
+  failure what;
+  what.code = errc::timed_out;
+  what.task = settings_.task->name;
+  what.attempt = its.attempts;
+  what.message = "it ran for " + milliseconds(its.run_time) + ", and at most " + milliseconds(*pace_.longest()) +
+                 " are allowed (timeout_percent of the median of those that succeeded)";
+  return error(std::move(what));
 }
 
 // Few are given to the pool where they take long, so that few wait behind others; many where each takes less than the

@@ -17,6 +17,7 @@
 
 #include "run/groups.hpp"
 #include "run/item_state.hpp"
+#include "run/pace.hpp"
 #include "run/settings.hpp"
 #include "run/tally.hpp"
 
@@ -44,6 +45,7 @@ class scheduler {
     bool larger = false;  ///< its next attempt has more memory
     bool has_value = false;
     bool is_first = false;  ///< with its key, of which others may wait for its outcome
+    bool is_late = false;   ///< aborted because it took longer than others
     bool is_twin = false;   ///< waited for another item with its key, whose outcome is its own
     unsigned attempts = 0;
     unsigned deaths = 0;
@@ -72,6 +74,7 @@ class scheduler {
   bool take_outcomes();
   bool take_durable();
   bool end_pauses();
+  void end_late_attempts();
   bool tell_outcomes();
   void look_at_stops();
   void leave_what_is_active();
@@ -87,6 +90,7 @@ class scheduler {
   void make_ready(slot which);
   void tell(slot which);
   void give_up(slot which);
+  [[nodiscard]] error too_late(const item& its) const;
   void release(slot which);
   void move(slot which, item_event event);
   void stop(stopping how, run_report::ending ending, std::optional<error> problem);
@@ -112,6 +116,8 @@ class scheduler {
   std::priority_queue<unsigned, std::vector<unsigned>, std::greater<>> places_;  // that were given back
   std::uint64_t next_ordinal_ = 0;
   unsigned parallel_;
+  pace pace_;
+  time_point late_at_ = time_point::max();  // then an active item may have become late by the time of others
   bool source_ended_ = false;
   stopping stopping_ = stopping::no;
   time_point leave_at_ = time_point::max();  // what is active then is left to the pool

@@ -55,6 +55,8 @@ void validate(const detail::run_settings& settings) {
   require_not_negative(settings.timeout, "timeout");
   require_not_negative(settings.item_timeout, "item_timeout");
   require_not_negative(settings.grace, "grace");
+  if (!(settings.timeout_percent >= 0 && settings.timeout_percent <= 1e6))
+    refuse("timeout_percent: it must be 0 to 1,000,000");
   validate_halt(settings.halt);
   validate_store(settings);
   if (settings.progress_interval.count() <= 0) refuse("progress_interval: it must be over 0");

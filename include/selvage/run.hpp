@@ -249,6 +249,8 @@ run_report run(
       .timeout = options.timeout,
       .item_timeout = options.item_timeout,
       .grace = options.grace,
+      .timeout_percent = options.timeout_percent,
+      .hold_back = options.hold_back,
       .has_keys = detail::its_own_key<item> || options.key,
       .has_groups = static_cast<bool>(options.group),
       .group_limit = options.group_limit,

@@ -81,6 +81,8 @@ struct run_settings {
   std::chrono::nanoseconds timeout;
   std::chrono::nanoseconds item_timeout;
   std::chrono::nanoseconds grace;
+  double timeout_percent;
+  std::function<std::chrono::nanoseconds(std::size_t)> hold_back;
   bool has_keys;
   bool has_groups;
   selvage::group_limit group_limit;
