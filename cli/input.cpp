@@ -11,9 +11,12 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <random>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+
+#include "json.hpp"
 
 namespace selvage::cli {
 namespace {
@@ -62,6 +65,7 @@ std::vector<std::string> csv_columns(const std::string& text) {
 }
 
 input_source::input_source(input_options options) : options_(std::move(options)) {
+  names_.are_fields = options_.jsonl;
   if (options_.from_arguments) return;
   const bool is_stdin = options_.file.empty() || options_.file == "-";
   fd_ = is_stdin ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(options_.file.c_str(), O_RDONLY | O_CLOEXEC);
@@ -71,7 +75,15 @@ input_source::input_source(input_options options) : options_(std::move(options))
   }
   stop_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (!options_.csv) return;
-  if (const auto first = next_record({})) names_ = csv_columns(*first);
+  if (const auto first = next_record({})) names_.names = csv_columns(*first);
+}
+
+std::optional<std::size_t> column_names::index_of(std::string_view name) {
+  const auto named = std::ranges::find(names, name);
+  if (named != names.end()) return static_cast<std::size_t>(named - names.begin());
+  if (!are_fields || name.find_first_of(" \t\n{\"'") != name.npos) return std::nullopt;
+  names.emplace_back(name);
+  return names.size() - 1;
 }
 
 input_source::~input_source() {
@@ -80,15 +92,33 @@ input_source::~input_source() {
 }
 
 std::optional<input> input_source::next(const std::stop_token& stop) {
+  if (!options_.shuffled) return next_in_order(stop);
+  if (!shuffled_) {
+    shuffled_.emplace();
+    while (auto item = next_in_order(stop)) shuffled_->push_back(*std::move(item));
+    std::ranges::shuffle(*shuffled_, std::mt19937_64(std::random_device{}()));
+  }
+  if (shuffled_->empty() || stop.stop_requested()) return std::nullopt;
+  input item = std::move(shuffled_->back());
+  shuffled_->pop_back();
+  return item;
+}
+
+std::optional<input> input_source::next_in_order(const std::stop_token& stop) {
   if (options_.from_arguments) {
     if (next_argument_ == options_.arguments.size()) return std::nullopt;
-    input one{options_.arguments[next_argument_++], {}};
-    if (!options_.column_separator.empty()) one.columns = split(one.text, options_.column_separator);
-    return one;
+    return item_of(options_.arguments[next_argument_++]);
   }
   auto record = next_record(stop);
+  while (options_.jsonl && record && record->find_first_not_of(" \t\r") == record->npos) record = next_record(stop);
   if (!record) return std::nullopt;
-  input one{*std::move(record), {}};
+  return item_of(*std::move(record));
+}
+
+input input_source::item_of(std::string record) {
+  ++number_;
+  if (options_.jsonl) return json_item(std::move(record), number_, names_.names);
+  input one{std::move(record), {}};
   if (options_.csv) {
     one.columns = csv_columns(one.text);
   } else if (!options_.column_separator.empty()) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace selvage::cli {
@@ -17,10 +18,20 @@ struct input {
   std::vector<std::string> columns{};  ///< its parts, where records have columns
 };
 
+/// The names of columns, by which templates name them.
+struct column_names {
+  std::vector<std::string> names{};
+  bool are_fields = false;  ///< every name that a template has is one: it is added
+
+  [[nodiscard]] std::optional<std::size_t> index_of(std::string_view name);
+};
+
 struct input_options {
   std::string file{};                    ///< empty: standard input
   bool zero_terminated = false;          ///< records end with a zero byte instead of a newline
   std::string column_separator{};        ///< empty: records have no columns
+  bool jsonl = false;                    ///< records are JSON: see json.hpp
+  bool shuffled = false;                 ///< in an order of chance: all are read first
   bool csv = false;                      ///< columns as RFC 4180 has them, the first record names them
   std::vector<std::string> arguments{};  ///< the items themselves, in place of a file
   bool from_arguments = false;
@@ -34,11 +45,13 @@ class input_source {
   input_source& operator=(const input_source&) = delete;
   ~input_source();
 
-  /// The names of columns, read from the first record where there are any. Blocks.
-  [[nodiscard]] const std::vector<std::string>& column_names() const noexcept { return names_; }
+  /// Read from the first record where that names them. With JSON, what templates add before the first item is taken.
+  [[nodiscard]] column_names& columns() noexcept { return names_; }
   [[nodiscard]] std::optional<input> next(const std::stop_token& stop);
 
  private:
+  std::optional<input> next_in_order(const std::stop_token& stop);
+  [[nodiscard]] input item_of(std::string record);
   std::optional<std::string> next_record(const std::stop_token& stop);
   bool fill(const std::stop_token& stop);
 
@@ -50,7 +63,9 @@ class input_source {
   std::size_t looked_to_ = 0;  // no record ends before here
   bool ended_ = false;
   std::size_t next_argument_ = 0;
-  std::vector<std::string> names_;
+  std::uint64_t number_ = 0;
+  std::optional<std::vector<input>> shuffled_;  // the next one last
+  column_names names_;
 };
 
 /// A record of CSV in its columns. `text` may have line ends within quotes.

@@ -12,11 +12,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
+
+#include "line_relay.hpp"
 
 namespace selvage::cli {
 namespace {
@@ -86,7 +89,9 @@ std::uint64_t microseconds_of(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000U + static_cast<std::uint64_t>(time.tv_usec);
 }
 
-int make_file() {
+}  // namespace
+
+int make_unnamed_file() {
   const std::string folder = std::filesystem::temp_directory_path().string();
   constexpr mode_t mode = 0600;
   const int unnamed = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, mode);
@@ -101,8 +106,6 @@ int make_file() {
   return named;
 }
 
-}  // namespace
-
 std::vector<std::string> job_plan::command_for(const expansion& with) const {
   std::vector<std::string> command;
   if (!for_shell) {
@@ -114,46 +117,68 @@ std::vector<std::string> job_plan::command_for(const expansion& with) const {
   return {"/bin/sh", "-c", std::move(line)};
 }
 
+namespace {
+
+/// Started, and waited for. `relay`: null where the job writes for itself.
+void run_process(job_result& result, const spawn_wiring& wiring, const std::vector<std::string>& command,
+                 line_relay* relay) {
+  // What is behind a zero byte would be lost without a word.
+  const bool is_cut = std::ranges::any_of(command, [](const auto& word) { return word.find('\0') != word.npos; });
+  pid_t child = -1;
+  result.start_error = is_cut ? EINVAL : wiring.spawn(child, command);
+  if (result.start_error != 0) return;
+  int status = 0;
+  rusage used{};
+  if (relay != nullptr) {
+    relay->pass_on_until_the_end_of(child, status, used);
+  } else {
+    while (::wait4(child, &status, 0, &used) == -1 && errno == EINTR) {
+    }
+  }
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
+  result.cpu_us = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
+  result.peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+}
+
+}  // namespace
+
 job_result run_job(const job_plan& plan, const item_context& context, const input& item) {
   job_result result{
       .place = context.place,
       .started_ns = std::chrono::nanoseconds(std::chrono::system_clock::now().time_since_epoch()).count()};
   const auto begun = std::chrono::steady_clock::now();
+  const auto command = plan.command_for({.item = item, .number = context.ordinal + 1, .place = context.place});
   spawn_wiring wiring;
-  const bool keeps = !plan.output_files.empty();
-  const int output = keeps ? plan.output_files[context.place - 1] : STDOUT_FILENO;
-  const int errors = keeps ? plan.error_files[context.place - 1] : STDERR_FILENO;
-  const std::uint64_t output_before = keeps ? size_of_file(output) : 0;
-  const std::uint64_t errors_before = keeps ? size_of_file(errors) : 0;
-  if (keeps) {
+  if (plan.line_lock) {
+    line_relay relay(*plan.line_lock, plan.tagged ? item.text + '\t' : std::string(), longest_text);
+    wiring.connect(STDOUT_FILENO, relay.output_end());
+    wiring.connect(STDERR_FILENO, relay.errors_end());
+    run_process(result, wiring, command, &relay);
+    result.output = relay.take_output();
+    result.errors = relay.take_errors();
+    result.output_error = relay.problem();
+  } else if (!plan.output_files.empty()) {
+    const int output = plan.output_files[context.place - 1];
+    const int errors = plan.error_files[context.place - 1];
+    const std::uint64_t output_before = size_of_file(output);
+    const std::uint64_t errors_before = size_of_file(errors);
     wiring.connect(STDOUT_FILENO, output);
     wiring.connect(STDERR_FILENO, errors);
-  }
-  pid_t child = -1;
-  result.start_error =
-      wiring.spawn(child, plan.command_for({.item = item, .number = context.ordinal + 1, .place = context.place}));
-  if (result.start_error == 0) {
-    int status = 0;
-    rusage used{};
-    while (::wait4(child, &status, 0, &used) == -1 && errno == EINTR) {
-    }
-    if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-    if (WIFEXITED(status)) result.exit_status = WEXITSTATUS(status);
-    result.cpu_us = microseconds_of(used.ru_utime) + microseconds_of(used.ru_stime);
-    result.peak_bytes = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
-  }
-  result.took_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - begun).count();
-  if (keeps) {
+    run_process(result, wiring, command, nullptr);
     result.output = output_since(output, output_before);
     result.errors = output_since(errors, errors_before);
+  } else {
+    run_process(result, wiring, command, nullptr);
   }
+  result.took_ns = std::chrono::nanoseconds(std::chrono::steady_clock::now() - begun).count();
   return result;
 }
 
 job_files::job_files(unsigned jobs) {
   for (unsigned i = 0; i < jobs; ++i) {
-    output_.push_back(make_file());
-    errors_.push_back(make_file());
+    output_.push_back(make_unnamed_file());
+    errors_.push_back(make_unnamed_file());
   }
 }
 

@@ -4,6 +4,7 @@
 // stays in the file until it is printed, so that no amount of it needs memory.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct job_plan {
   /// By place - 1; empty: jobs write to our own output and errors.
   std::vector<int> output_files{};
   std::vector<int> error_files{};
+  /// Lines are passed on as they come. A file without content, whose lock keeps those of several jobs apart.
+  std::optional<int> line_lock{};
+  bool tagged = false;  ///< these lines begin with the item and a tab
 
   [[nodiscard]] std::vector<std::string> command_for(const expansion& with) const;
 };
@@ -34,8 +38,9 @@ struct job_output {
 
 struct job_result {
   std::int32_t exit_status = 0;
-  std::int32_t signal = 0;       ///< that ended it, 0 for none
-  std::int32_t start_error = 0;  ///< errno, where it could not be started
+  std::int32_t signal = 0;        ///< that ended it, 0 for none
+  std::int32_t start_error = 0;   ///< errno, where it could not be started
+  std::int32_t output_error = 0;  ///< errno, where its lines could not be passed on
   std::uint32_t place = 1;
   std::int64_t started_ns = 0;  ///< since 1970
   std::int64_t took_ns = 0;
@@ -47,6 +52,9 @@ struct job_result {
 
 /// In a worker.
 [[nodiscard]] job_result run_job(const job_plan& plan, const item_context& context, const input& item);
+
+/// A file without a name, in the folder for temporary ones. Throws std::runtime_error.
+[[nodiscard]] int make_unnamed_file();
 
 /// Files without a name, for both streams of so many jobs at once. Throws std::runtime_error.
 class job_files {

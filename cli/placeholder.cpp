@@ -42,7 +42,7 @@ std::string shell_quoted(std::string_view text) {
   return quoted + "'";
 }
 
-text_template::text_template(std::string_view text, const std::vector<std::string>& names) {
+text_template::text_template(std::string_view text, column_names& columns) {
   const auto piece_of = [&](std::string_view name) -> std::optional<piece> {
     if (name.empty()) return part::whole;
     if (name == ".") return part::no_extension;
@@ -54,8 +54,7 @@ text_template::text_template(std::string_view text, const std::vector<std::strin
     std::size_t number = 0;
     const auto [end, problem] = std::from_chars(name.data(), name.data() + name.size(), number);
     if (problem == std::errc() && end == name.data() + name.size() && number > 0) return column{number - 1};
-    const auto named = std::ranges::find(names, name);
-    if (named != names.end()) return column{static_cast<std::size_t>(named - names.begin())};
+    if (const auto named = columns.index_of(name)) return column{*named};
     return std::nullopt;
   };
   std::string literal;

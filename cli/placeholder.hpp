@@ -22,8 +22,8 @@ struct expansion {
 
 class text_template {
  public:
-  /// `names`: of columns; {name} is a placeholder for these only.
-  text_template(std::string_view text, const std::vector<std::string>& names);
+  /// {name} is a placeholder for a column of that name only.
+  text_template(std::string_view text, column_names& columns);
 
   [[nodiscard]] bool has_placeholder() const noexcept;
   /// What is put in is quoted for a shell where that is asked for.

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,25 +18,6 @@ namespace {
 
 constexpr std::size_t copied_at_once = 65'536;
 
-/// Puts a tag before each line of what passes through.
-class tagger {
- public:
-  explicit tagger(std::string_view tag) : tag_(tag) {}
-  [[nodiscard]] std::string pass(std::string_view text) {
-    std::string tagged;
-    for (const char c : text) {
-      if (at_begin_) tagged.append(tag_).append(1, '\t');
-      at_begin_ = c == '\n';
-      tagged += c;
-    }
-    return tagged;
-  }
-
- private:
-  std::string_view tag_;
-  bool at_begin_ = true;
-};
-
 }  // namespace
 
 void write_all(int fd, std::string_view text) {
@@ -45,33 +27,52 @@ void write_all(int fd, std::string_view text) {
       text.remove_prefix(static_cast<std::size_t>(wrote));
     } else if (errno == EPIPE) {
       throw output_closed();
-    } else if (errno != EINTR && errno != EAGAIN) {
+    } else if (errno == EAGAIN) {
+      pollfd room{fd, POLLOUT, 0};
+      (void)::poll(&room, 1, -1);
+    } else if (errno != EINTR) {
       throw std::runtime_error(fmt::format("output cannot be written: {}", std::generic_category().message(errno)));
     }
   }
 }
 
 void job_printer::print(const job_result& job, std::string_view tag) const {
-  if (files_.output().empty()) return;
-  print_one(STDOUT_FILENO, job.output, files_.output()[job.place - 1], tag);
-  print_one(STDERR_FILENO, job.errors, files_.errors()[job.place - 1], tag);
+  const bool has_files = !files_.output().empty();  // otherwise there is only what was kept by an earlier run
+  print_one(STDOUT_FILENO, job.output, has_files ? files_.output()[job.place - 1] : -1, tag);
+  print_one(STDERR_FILENO, job.errors, has_files ? files_.errors()[job.place - 1] : -1, tag);
 }
 
-void job_printer::print_one(int to, const job_output& what, int file, std::string_view tag) const {
-  tagger tagged(tag);
-  const auto put = [&](std::string_view text) { write_all(to, tagged_ ? std::string_view(tagged.pass(text)) : text); };
-  if (!what.text.empty() || what.size == 0) return put(what.text);
+std::string line_tagger::pass(std::string_view text) {
+  std::string tagged;
+  for (const char c : text) {
+    if (at_begin_) tagged.append(tag_).append(1, '\t');
+    at_begin_ = c == '\n';
+    tagged += c;
+  }
+  return tagged;
+}
+
+void read_output(const job_output& what, int file, const std::function<void(std::string_view)>& to) {
+  if (!what.text.empty() || what.size == 0) return to(what.text);
   std::vector<char> part(copied_at_once);
   for (std::uint64_t done = 0; done < what.size;) {
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), what.size - done));
     const ssize_t got = ::pread(file, part.data(), want, static_cast<off_t>(what.offset + done));
-    if (got <= 0) {
-      if (got < 0 && errno == EINTR) continue;
-      throw std::runtime_error("the output of a job cannot be read back");
-    }
-    put({part.data(), static_cast<std::size_t>(got)});
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) throw std::runtime_error("the output of a job cannot be read back");
+    to({part.data(), static_cast<std::size_t>(got)});
     done += static_cast<std::uint64_t>(got);
   }
+}
+
+void job_printer::print_one(int to, const job_output& what, int file, std::string_view tag) const {
+  line_tagger tagged(tag);
+  if (file < 0 && what.text.size() != what.size) return;
+  read_output(what, file, [&](std::string_view text) {
+    if (tagged_) return write_all(to, tagged.pass(text));
+    write_all(to, text);
+  });
+  if (!what.text.empty() || what.size == 0) return;
   // Its room on the disk is given back. Where that cannot be, it is at the end.
   (void)::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(what.offset),
                     static_cast<off_t>(what.size));
@@ -88,10 +89,11 @@ job_log::~job_log() {
   if (file_ != nullptr) std::fclose(file_);
 }
 
-void job_log::add(std::uint64_t number, const job_result& job, std::string_view command) {
+void job_log::add(std::uint64_t number, const job_result& job, const std::vector<std::string>& command) {
   if (file_ == nullptr) return;
   fmt::print(file_, "{}\t:\t{:.3f}\t{:10.3f}\t0\t{}\t{}\t{}\t{}\n", number, static_cast<double>(job.started_ns) / 1e9,
-             static_cast<double>(job.took_ns) / 1e9, job.output.size, job.exit_status, job.signal, command);
+             static_cast<double>(job.took_ns) / 1e9, job.output.size, job.exit_status, job.signal,
+             fmt::join(command, " "));
   std::fflush(file_);
 }
 

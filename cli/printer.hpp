@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "job.hpp"
 
@@ -15,6 +17,20 @@ namespace selvage::cli {
 struct output_closed : std::exception {
   [[nodiscard]] const char* what() const noexcept override { return "the output was closed"; }
 };
+
+/// Puts a tag and a tab before each line of what passes through.
+class line_tagger {
+ public:
+  explicit line_tagger(std::string_view tag) : tag_(tag) {}
+  [[nodiscard]] std::string pass(std::string_view text);
+
+ private:
+  std::string_view tag_;
+  bool at_begin_ = true;
+};
+
+/// Passes on what a stream of a job has written, in parts. `file`: of its place. Throws std::runtime_error.
+void read_output(const job_output& what, int file, const std::function<void(std::string_view)>& to);
 
 class job_printer {
  public:
@@ -37,7 +53,7 @@ class job_log {
   job_log(const job_log&) = delete;
   job_log& operator=(const job_log&) = delete;
   ~job_log();
-  void add(std::uint64_t number, const job_result& job, std::string_view command);
+  void add(std::uint64_t number, const job_result& job, const std::vector<std::string>& command);
 
  private:
   std::FILE* file_ = nullptr;

@@ -23,8 +23,9 @@
 #include "job.hpp"
 #include "placeholder.hpp"
 #include "printer.hpp"
-#include "progress.hpp"
+#include "reporter.hpp"
 #include "run_plan.hpp"
+#include "start_gate.hpp"
 #include "summary.hpp"
 
 namespace selvage::cli {
@@ -50,16 +51,16 @@ std::string joined(const std::vector<std::string>& words) {
   return all;
 }
 
-job_plan jobs_for(const run_arguments& given, const std::vector<std::string>& command,
-                  const std::vector<std::string>& column_names) {
+job_plan jobs_for(const run_arguments& given, const std::vector<std::string>& command, column_names& columns) {
   job_plan plan;
   plan.for_shell = given.shell;
+  plan.tagged = given.tag;
   bool has_placeholder = false;
   for (const auto& argument : command) {
-    plan.arguments.emplace_back(argument, column_names);
+    plan.arguments.emplace_back(argument, columns);
     has_placeholder = has_placeholder || plan.arguments.back().has_placeholder();
   }
-  if (!has_placeholder) plan.arguments.emplace_back("{}", column_names);
+  if (!has_placeholder) plan.arguments.emplace_back("{}", columns);
   return plan;
 }
 
@@ -110,37 +111,16 @@ int status_of(const run_report& report, const run_arguments& given, int signal, 
   return some_failed;
 }
 
-int run_items_of(const run_arguments& given, run_plan& plan, input_source& items, interrupts& signals) {
-  job_plan jobs = jobs_for(given, plan.command, items.column_names());
-  const text_template key(given.key, items.column_names());
-  const text_template group(given.group, items.column_names());
-  if (given.plan) return print_plan(given, items, key);
-  if (given.dry_run) return print_commands(items, jobs);
-
-  const job_files files(given.ungroup ? 0 : plan.jobs);
-  jobs.output_files = files.output();
-  jobs.error_files = files.errors();
-  plan.pool.inherit = files.all();
-  const auto job =
-      task("command", [&jobs](const item_context& context, const input& item) { return run_job(jobs, context, item); });
-  pool workers(plan.pool, job);
-  signals.listen();
-
-  std::optional<store> kept;
-  if (!given.store.empty()) kept.emplace(given.store);
-  const job_printer printer(files, given.tag);
-  job_log log(given.joblog);
-  progress_line progress(given.quiet);
-  failure_summary failures;
-  int start_error = 0;
-  run_options<input, job_result> options{
+/// Everything but what the jobs themselves are.
+run_options<input, job_result> options_for(const run_arguments& given, const run_plan& plan, interrupts& signals) {
+  return {
       .name = given.name,
       .parallel = plan.jobs,
       .retry = plan.retry,
       .timeout = plan.timeout,
+      .timeout_percent = plan.timeout_percent,
       .judge = failure_of,
       .in_order = given.keep_order,
-      .store = kept ? &*kept : nullptr,
       .resume = given.resume || given.rerun_changed,
       .fresh = given.fresh,
       .on_mismatch = given.rerun_changed ? on_mismatch::rerun : on_mismatch::refuse,
@@ -150,48 +130,74 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
       .stop = signals.soon(),
       .stop_now = signals.now(),
   };
-  if (!given.quiet) options.on_progress = [&](const run_progress& now) { progress.show(now); };
-  if (kept) options.key = [&](const input& item) { return key.expand({.item = item}); };
+}
+
+/// Where the output of jobs goes, and what they inherit for that.
+class job_streams {
+ public:
+  job_streams(const run_arguments& given, unsigned jobs)
+      : files_(given.ungroup || given.line_buffer ? 0 : jobs),
+        line_lock_(given.line_buffer ? make_unnamed_file() : -1) {}
+  job_streams(const job_streams&) = delete;
+  job_streams& operator=(const job_streams&) = delete;
+  ~job_streams() {
+    if (line_lock_ >= 0) ::close(line_lock_);
+  }
+  void connect(job_plan& jobs, pool_options& pool) const {
+    jobs.output_files = files_.output();
+    jobs.error_files = files_.errors();
+    pool.inherit = files_.all();
+    if (line_lock_ < 0) return;
+    jobs.line_lock = line_lock_;
+    pool.inherit.push_back(line_lock_);
+  }
+  [[nodiscard]] const job_files& files() const noexcept { return files_; }
+
+ private:
+  job_files files_;
+  int line_lock_;
+};
+
+int run_items_of(const run_arguments& given, run_plan& plan, input_source& items, interrupts& signals) {
+  job_plan jobs = jobs_for(given, plan.command, items.columns());
+  const text_template key(given.key, items.columns());
+  const text_template group(given.group, items.columns());
+  if (given.plan) return print_plan(given, items, key);
+  if (given.dry_run) return print_commands(items, jobs);
+
+  const job_streams streams(given, plan.jobs);
+  streams.connect(jobs, plan.pool);
+  event_log events(given.events);
+  reporter tell(given, jobs, streams.files(), events);
+  if (events.is_open()) plan.pool.on_event = [&events](const event& what) { events.add(what); };
+  const auto job =
+      task("command", [&jobs](const item_context& context, const input& item) { return run_job(jobs, context, item); });
+  pool workers(plan.pool, job);
+  signals.listen();
+
+  std::optional<store> kept;
+  if (!given.store.empty()) kept.emplace(given.store);
+  start_gate gate(plan.gate, given.quiet);
+  run_options<input, job_result> options = options_for(given, plan, signals);
+  if (!gate.is_open_always()) options.hold_back = [&gate](std::size_t active) { return gate.ask(active); };
+  if (!given.quiet) options.on_progress = [&tell](const run_progress& now) { tell.show(now); };
+  if (kept) {
+    options.store = &*kept;
+    options.key = [&](const input& item) { return key.expand({.item = item}); };
+  }
   if (!given.group.empty()) {
     options.group = [&](const input& item) { return group.expand({.item = item}); };
     options.group_limit = given.group_limit;
   }
   options.emit = [&](item_outcome<input, job_result>&& outcome) {
-    progress.clear();
-    job_result* const result = outcome.result ? &*outcome.result : nullptr;
-    if (result != nullptr) {
-      const bool is_here =
-          result->output.text.size() == result->output.size && result->errors.text.size() == result->errors.size;
-      if (outcome.resumed && !is_here) {
-        fmt::print(stderr, "selvage: {}: the output of its earlier run was too long to be kept\n", outcome.item->text);
-      } else {
-        printer.print(*result, outcome.item->text);
-      }
-      if (!outcome.resumed) {
-        log.add(
-            outcome.ordinal + 1, *result,
-            joined(jobs.command_for({.item = *outcome.item, .number = outcome.ordinal + 1, .place = result->place})));
-      }
-      if (result->start_error != 0 && start_error == 0) {
-        start_error = result->start_error;
-        fmt::print(stderr, "selvage: {}: {}\n", jobs.command_for({.item = *outcome.item}).front(),
-                   std::generic_category().message(start_error));
-        signals.stop_soon();  // none of the others could be
-      }
-    }
-    if (outcome.failed && result != nullptr) failures.add(*result, outcome.item->text);
-    if (outcome.failed && result == nullptr) failures.add(outcome.result.error(), outcome.item->text);
+    tell.job_ended(outcome);
+    if (tell.start_error() != 0) signals.stop_soon();  // none of the others could be started
   };
+  events.begin(given.name, plan.command);
   const auto report = run(
       workers, job, [&items](const std::stop_token& stop) { return items.next(stop); }, options);
-  progress.clear();
-  if (report.problem) fmt::print(stderr, "selvage: {}\n", report.problem->what());
-  if (!given.quiet) {
-    failures.print();
-    print_summary(report);
-  }
-  if (given.json) print_json(report);
-  return status_of(report, given, signals.signal(), start_error);
+  tell.run_ended(report);
+  return status_of(report, given, signals.signal(), tell.start_error());
 }
 
 int status_of_refusal(const error& problem) {

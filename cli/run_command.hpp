@@ -18,8 +18,12 @@ struct run_arguments {
   bool zero = false;
   std::string column_separator{};
   bool csv = false;
+  bool jsonl = false;
+  bool shuffle = false;
   std::string jobs = "100%";
   bool keep_order = false;
+  bool group_output = false;
+  bool line_buffer = false;
   bool ungroup = false;
   bool tag = false;
   bool shell = false;
@@ -32,6 +36,9 @@ struct run_arguments {
   unsigned files = 0;
   unsigned retries = 0;
   std::string backoff = "100ms";
+  std::string delay{};
+  std::string free_memory{};
+  std::string load{};
   std::string halt = "never";
   std::string group{};
   unsigned group_limit = 0;
@@ -39,6 +46,8 @@ struct run_arguments {
   std::vector<std::string> allow_read{}, allow_write{}, allow_run{}, allow_env{};
   std::vector<unsigned> allow_net{};
   std::string joblog{};
+  std::string events{};
+  std::string results{};
   std::string store{};
   std::string name{};
   std::string key = "{}";

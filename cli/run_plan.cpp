@@ -67,7 +67,7 @@ permissions permissions_of(const run_arguments& given) {
     if (port == 0 || port > 65'535) throw usage_error(fmt::format("--allow-net: {} is no port", port));
     allowed = allowed.net(tcp_connect{static_cast<std::uint16_t>(port)});
   }
-  if (given.ungroup) allowed = allowed.console(true);
+  if (given.ungroup || given.line_buffer) allowed = allowed.console(true);
   return allowed;
 }
 
@@ -78,6 +78,47 @@ auto parsed(const char* option, const std::string& text, Value (*parse)(const st
   } catch (const std::invalid_argument& problem) {
     throw usage_error(fmt::format("{}: {}", option, problem.what()));
   }
+}
+
+/// "300%": nothing where it is no percentage.
+std::optional<double> percentage(const std::string& text) {
+  if (!text.ends_with('%')) return std::nullopt;
+  const std::string digits = text.substr(0, text.size() - 1);
+  constexpr std::size_t longest = 6;
+  if (digits.empty() || digits.size() > longest || digits.find_first_not_of("0123456789.") != digits.npos ||
+      std::ranges::count(digits, '.') > 1 || digits == ".")
+    return std::nullopt;
+  return std::stod(digits);
+}
+
+void set_timeout(run_plan& plan, const std::string& text) {
+  if (const auto percent = percentage(text)) {
+    constexpr double least = 100;
+    if (*percent < least) throw usage_error("--timeout: less than 100% of the median would end most jobs");
+    plan.timeout_percent = *percent;
+    return;
+  }
+  plan.timeout = parsed("--timeout", text, duration_of);
+}
+
+void set_gate(run_plan& plan, const run_arguments& given) {
+  plan.gate.delay = parsed("--delay", given.delay, duration_of);
+  plan.gate.free_bytes = parsed("--memfree", given.free_memory, size_of).count;
+  if (given.load.empty()) return;
+  const auto cores = static_cast<double>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN)));
+  const auto percent = percentage(given.load);
+  const auto number = percent ? percent : percentage(given.load + '%');
+  if (!number || *number <= 0) throw usage_error("--load: '" + given.load + "' is not a number, or a part such as 80%");
+  plan.gate.load = percent ? *percent / 100 * cores : *number;
+}
+
+void check_output(const run_arguments& given) {
+  if (given.group_output + given.line_buffer + given.ungroup > 1)
+    throw usage_error("--group-output, --line-buffer, --ungroup: at most one of them");
+  if (given.line_buffer && given.keep_order)
+    throw usage_error("--line-buffer: with --keep-order a line would have to wait for all jobs before its own");
+  if (!given.results.empty() && (given.line_buffer || given.ungroup))
+    throw usage_error("--results: only output that is grouped is kept");
 }
 
 }  // namespace
@@ -100,20 +141,26 @@ run_plan plan_of(const run_arguments& given) {
   plan.items.zero_terminated = given.zero;
   plan.items.column_separator = given.column_separator;
   plan.items.csv = given.csv;
+  plan.items.jsonl = given.jsonl;
+  plan.items.shuffled = given.shuffle;
+  if (given.jsonl && (given.csv || given.zero || !given.column_separator.empty()))
+    throw usage_error("--jsonl: it goes with none of --csv, --colsep and --null");
   if (given.csv && !given.column_separator.empty()) throw usage_error("--csv: it has commas; --colsep is for others");
   try {
     plan.jobs = jobs_of(given.jobs, static_cast<unsigned>(std::max(1L, ::sysconf(_SC_NPROCESSORS_ONLN))));
   } catch (const std::invalid_argument& problem) {
     throw usage_error(fmt::format("--jobs: {}", problem.what()));
   }
-  plan.timeout = parsed("--timeout", given.timeout, duration_of);
+  set_timeout(plan, given.timeout);
+  set_gate(plan, given);
   plan.pool.workers = plan.jobs;
   plan.pool.name = "selvage-run";
   plan.pool.memory = parsed("--mem", given.memory, size_of);
   plan.pool.cpu = parsed("--cpu", given.cpu, duration_of);
   plan.pool.files = given.files;
   plan.pool.permissions = permissions_of(given);
-  plan.pool.capture_stderr = !given.ungroup;
+  plan.pool.capture_stderr = !given.ungroup && !given.line_buffer;
+  check_output(given);
   plan.retry.attempts = given.retries + 1;
   plan.retry.backoff = parsed("--backoff", given.backoff, duration_of);
   plan.halt = halt_of(given.halt);

@@ -12,6 +12,7 @@
 
 #include "input.hpp"
 #include "run_command.hpp"
+#include "start_gate.hpp"
 
 namespace selvage::cli {
 
@@ -26,6 +27,8 @@ struct run_plan {
   std::vector<std::string> command;
   unsigned jobs = 1;
   std::chrono::nanoseconds timeout{0};
+  double timeout_percent = 0;
+  gate_options gate;
   pool_options pool;
   retry_options retry;
   halt_options halt;

@@ -12,6 +12,7 @@
 
 #include <selvage/store.hpp>
 
+#include "json.hpp"
 #include "printer.hpp"
 #include "progress.hpp"
 
@@ -25,35 +26,6 @@ std::string time_text(std::chrono::system_clock::time_point when) {
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
   return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", parts);
-}
-
-/// A JSON string; bytes that are no UTF-8 are told as U+FFFD.
-std::string json_text(std::string_view text) {
-  std::string quoted = "\"";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const std::size_t more = c >= 0xf0 && c < 0xf5 ? 3 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xc2 && c < 0xe0 ? 1 : 0;
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += text[i];
-    } else if (c < 0x20) {
-      quoted += fmt::format("\\u{:04x}", c);
-    } else if (c < 0x80) {
-      quoted += text[i];
-    } else {
-      std::size_t have = 0;
-      while (have < more && i + have + 1 < text.size() &&
-             (static_cast<unsigned char>(text[i + have + 1]) & 0xc0U) == 0x80)
-        ++have;
-      if (more != 0 && have == more) {
-        quoted += text.substr(i, more + 1);
-        i += more;
-      } else {
-        quoted += "\xef\xbf\xbd";
-      }
-    }
-  }
-  return quoted + "\"";
 }
 
 std::string csv_text(std::string_view text) {

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string_view>
@@ -22,6 +23,7 @@ std::string signal_name(int signal) {
 }  // namespace
 
 std::optional<std::string> failure_of(const job_result& job) {
+  if (job.start_error == EINVAL) return "could not be started (an argument has a zero byte)";
   if (job.start_error != 0)
     return fmt::format("could not be started ({})", std::generic_category().message(job.start_error));
   if (job.signal != 0) return fmt::format("ended by {}", signal_name(job.signal));

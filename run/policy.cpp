@@ -36,6 +36,18 @@ error final_failure(const error& last, unsigned attempts, unsigned deaths) {
   return error(std::move(what));
 }
 
+error late_failure(const std::string& task, unsigned attempt, std::chrono::nanoseconds ran,
+                   std::chrono::nanoseconds allowed) {
+  const auto text = [](std::chrono::nanoseconds time) { return std::to_string(time.count() / 1'000'000) + " ms"; };
+  failure what;
+  what.code = errc::timed_out;
+  what.task = task;
+  what.attempt = attempt;
+  what.message = "it ran for " + text(ran) + ", and at most " + text(allowed) +
+                 " are allowed (timeout_percent of the median of those that succeeded)";
+  return error(std::move(what));
+}
+
 bool is_time_to_halt(const halt_options& halt, std::uint64_t succeeded, std::uint64_t failed) noexcept {
   if (halt.how == halt_options::when::never) return false;
   const std::uint64_t outcomes = succeeded + failed;

@@ -31,6 +31,10 @@ std::chrono::nanoseconds pause_after(const retry_options& retry, unsigned attemp
 /// What the item's failure is told as: quarantined, where each of several attempts took a worker with it.
 [[nodiscard]] error final_failure(const error& last, unsigned attempts, unsigned deaths);
 
+/// Of an attempt that took longer than others allow it (run_options::timeout_percent).
+[[nodiscard]] error late_failure(const std::string& task, unsigned attempt, std::chrono::nanoseconds ran,
+                                 std::chrono::nanoseconds allowed);
+
 [[nodiscard]] bool is_time_to_halt(const halt_options& halt, std::uint64_t succeeded, std::uint64_t failed) noexcept;
 
 }  // namespace selvage::run_detail

@@ -309,7 +309,8 @@ void scheduler::settle(slot which, std::optional<error> problem, bool has_value)
     return stop(stopping::now, run_report::ending::failed, std::move(problem));
   }
   if (stopping_ == stopping::now && problem->code() == errc::aborted) return give_up(which);
-  if (its.is_late && problem->code() == errc::aborted) problem = too_late(its);
+  if (its.is_late && problem->code() == errc::aborted)
+    problem = late_failure(settings_.task->name, its.attempts, its.run_time, *pace_.longest());
   its.peak_memory = std::max(its.peak_memory, problem->details().usage.peak_resident_bytes);
   its.deaths += is_death(problem->code()) ? 1 : 0;
   pause_or_fail(which, *problem);
@@ -358,19 +359,6 @@ void scheduler::end_late_attempts() {
       late_at_ = std::min(late_at_, due);
     }
   }
-}
-
-error scheduler::too_late(const item& its) const {
-  const auto milliseconds = [](std::chrono::nanoseconds time) {
-    return std::to_string(time.count() / 1'000'000) + " ms";
-  };
-  failure what;
-  what.code = errc::timed_out;
-  what.task = settings_.task->name;
-  what.attempt = its.attempts;
-  what.message = "it ran for " + milliseconds(its.run_time) + ", and at most " + milliseconds(*pace_.longest()) +
-                 " are allowed (timeout_percent of the median of those that succeeded)";
-  return error(std::move(what));
 }
 
 // Few are given to the pool where they take long, so that few wait behind others; many where each takes less than the

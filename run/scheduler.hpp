@@ -90,7 +90,6 @@ class scheduler {
   void make_ready(slot which);
   void tell(slot which);
   void give_up(slot which);
-  [[nodiscard]] error too_late(const item& its) const;
   void release(slot which);
   void move(slot which, item_event event);
   void stop(stopping how, run_report::ending ending, std::optional<error> problem);

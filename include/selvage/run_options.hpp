@@ -111,11 +111,11 @@ struct run_options {
   std::chrono::nanoseconds timeout{0};       ///< of one attempt; 0: the task's or the pool's
   std::chrono::nanoseconds item_timeout{0};  ///< of all attempts of an item and the pauses between; 0: none
   std::chrono::nanoseconds grace{0};         ///< as call_options::grace
-  /// An attempt that takes longer than so many percent of the median time of those that succeeded, once there are three,
-  /// is ended as errc::timed_out; 0: none is. The median is known to within a tenth.
+  /// An attempt that takes longer than so many percent of the median time of those that succeeded, once there are
+  /// three, is ended as errc::timed_out; 0: none is. The median is known to within a tenth.
   double timeout_percent = 0;
-  /// Asked before an item is started how long to wait and ask again; 0: it is started now. For pauses between starts, or
-  /// until the machine has room. Called on the thread that called run, with how many items are active.
+  /// Asked before an item is started how long to wait and ask again; 0: it is started now. For pauses between starts,
+  /// or until the machine has room. Called on the thread that called run, with how many items are active.
   std::function<std::chrono::nanoseconds(std::size_t)> hold_back{};
   /// The identity of an item: equal keys have equal results. With a store, and without this, text, paths and whole
   /// numbers are their own keys; other types need it.

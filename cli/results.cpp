@@ -1,0 +1,84 @@
+// See results.hpp.
+
+#include "results.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include "json.hpp"
+#include "printer.hpp"
+
+namespace selvage::cli {
+namespace {
+
+[[noreturn]] void fail(const std::string& path, int error) {
+  throw std::runtime_error(fmt::format("--results: {}: {}", path, std::generic_category().message(error)));
+}
+
+class new_file {
+ public:
+  explicit new_file(std::string path) : path_(std::move(path)) {
+    constexpr mode_t mode = 0666;
+    fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (fd_ < 0) fail(path_, errno);
+  }
+  new_file(const new_file&) = delete;
+  new_file& operator=(const new_file&) = delete;
+  ~new_file() { ::close(fd_); }
+  void write(std::string_view text) const {
+    while (!text.empty()) {
+      const ssize_t wrote = ::write(fd_, text.data(), text.size());
+      if (wrote < 0 && errno != EINTR) fail(path_, errno);
+      if (wrote > 0) text.remove_prefix(static_cast<std::size_t>(wrote));
+    }
+  }
+
+ private:
+  std::string path_;
+  int fd_ = -1;
+};
+
+}  // namespace
+
+result_folder::result_folder(std::string path, const job_files& files) : path_(std::move(path)), files_(files) {
+  std::error_code problem;
+  if (!path_.empty()) std::filesystem::create_directories(path_, problem);
+  if (problem) fail(path_, problem.value());
+}
+
+void result_folder::copy(const std::string& to, const job_output& what, const std::vector<int>& files,
+                         unsigned place) const {
+  const new_file copy(to);
+  read_output(what, files[place - 1], [&](std::string_view part) { copy.write(part); });
+}
+
+void result_folder::add(const job_end& job, const std::vector<std::string>& command) const {
+  if (path_.empty()) return;
+  const std::string folder = path_ + "/" + std::to_string(job.number);
+  std::error_code problem;
+  std::filesystem::create_directories(folder, problem);
+  if (problem) fail(folder, problem.value());
+  if (job.result != nullptr) {
+    copy(folder + "/stdout", job.result->output, files_.output(), job.result->place);
+    copy(folder + "/stderr", job.result->errors, files_.errors(), job.result->place);
+  }
+  std::string about = fmt::format(R"({{"number":{},"item":{},"command":[)", job.number, json_text(job.item));
+  for (std::size_t i = 0; i < command.size(); ++i) about += (i == 0 ? "" : ",") + json_text(command[i]);
+  about +=
+      fmt::format(R"(],"attempts":{},"seconds":{:.6f})", job.attempts, static_cast<double>(job.run_time.count()) / 1e9);
+  if (job.result != nullptr)
+    about += fmt::format(R"(,"exit":{},"signal":{})", job.result->exit_status, job.result->signal);
+  if (job.problem != nullptr)
+    about += fmt::format(R"(,"problem":"{}","message":{})", to_string(job.problem->code()),
+                         json_text(job.problem->details().message));
+  new_file(folder + "/job.json").write(about + "}\n");
+}
+
+}  // namespace selvage::cli

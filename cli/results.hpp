@@ -1,0 +1,26 @@
+#pragma once
+// What each job has written, in files of its own: FOLDER/NUMBER/stdout, stderr and job.json. Called by: reporter.cpp.
+// Throws std::runtime_error, naming the file, where one cannot be written: a result that is not there is no result.
+
+#include <string>
+#include <vector>
+
+#include "event_log.hpp"
+#include "job.hpp"
+
+namespace selvage::cli {
+
+class result_folder {
+ public:
+  /// Empty: nothing is kept.
+  result_folder(std::string path, const job_files& files);
+  void add(const job_end& job, const std::vector<std::string>& command) const;
+
+ private:
+  void copy(const std::string& to, const job_output& what, const std::vector<int>& files, unsigned place) const;
+
+  std::string path_;
+  const job_files& files_;
+};
+
+}  // namespace selvage::cli
