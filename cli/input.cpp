@@ -107,17 +107,22 @@ std::optional<input> input_source::next(const std::stop_token& stop) {
 std::optional<input> input_source::next_in_order(const std::stop_token& stop) {
   if (options_.from_arguments) {
     if (next_argument_ == options_.arguments.size()) return std::nullopt;
-    return item_of(options_.arguments[next_argument_++]);
+    return item_of(options_.arguments[next_argument_++], ++number_);
   }
   auto record = next_record(stop);
   while (options_.jsonl && record && record->find_first_not_of(" \t\r") == record->npos) record = next_record(stop);
   if (!record) return std::nullopt;
-  return item_of(*std::move(record));
+  return item_of(*std::move(record), ++number_);
 }
 
-input input_source::item_of(std::string record) {
-  ++number_;
-  if (options_.jsonl) return json_item(std::move(record), number_, names_.names);
+input input_source::parsed(const std::string& record, std::uint64_t number) const { return item_of(record, number); }
+
+input input_source::item_of(std::string record, std::uint64_t number) const {
+  if (options_.jsonl) {
+    input item = json_item(record, number, names_.names);
+    if (options_.whole) item.text = std::move(record);
+    return item;
+  }
   input one{std::move(record), {}};
   if (options_.csv) {
     one.columns = csv_columns(one.text);

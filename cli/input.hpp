@@ -3,6 +3,7 @@
 // they are needed, and a stop ends the wait for one.
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <stop_token>
@@ -31,6 +32,7 @@ struct input_options {
   bool zero_terminated = false;          ///< records end with a zero byte instead of a newline
   std::string column_separator{};        ///< empty: records have no columns
   bool jsonl = false;                    ///< records are JSON: see json.hpp
+  bool whole = false;                    ///< of JSON text too, {} is the record with its quotes
   bool shuffled = false;                 ///< in an order of chance: all are read first
   bool csv = false;                      ///< columns as RFC 4180 has them, the first record names them
   std::vector<std::string> arguments{};  ///< the items themselves, in place of a file
@@ -48,10 +50,12 @@ class input_source {
   /// Read from the first record where that names them. With JSON, what templates add before the first item is taken.
   [[nodiscard]] column_names& columns() noexcept { return names_; }
   [[nodiscard]] std::optional<input> next(const std::stop_token& stop);
+  /// The columns of an item that was given before.
+  [[nodiscard]] input parsed(const std::string& record, std::uint64_t number) const;
 
  private:
   std::optional<input> next_in_order(const std::stop_token& stop);
-  [[nodiscard]] input item_of(std::string record);
+  [[nodiscard]] input item_of(std::string record, std::uint64_t number) const;
   std::optional<std::string> next_record(const std::stop_token& stop);
   bool fill(const std::stop_token& stop);
 

@@ -21,29 +21,17 @@
 #include "input.hpp"
 #include "interrupt.hpp"
 #include "job.hpp"
+#include "native_run.hpp"
 #include "placeholder.hpp"
 #include "printer.hpp"
 #include "reporter.hpp"
 #include "run_plan.hpp"
+#include "run_wiring.hpp"
 #include "start_gate.hpp"
 #include "summary.hpp"
 
 namespace selvage::cli {
 namespace {
-
-enum exit_status : int {
-  all_done = 0,
-  some_failed = 1,
-  usage = 2,
-  resume_refused = 3,
-  store_failed = 4,
-  halted = 5,
-  cannot_be_run = 126,
-  not_found = 127,
-  by_signal = 128,
-  gnu_most = 101,
-  xargs_failed = 123,
-};
 
 std::string joined(const std::vector<std::string>& words) {
   std::string all;
@@ -64,23 +52,6 @@ job_plan jobs_for(const run_arguments& given, const std::vector<std::string>& co
   return plan;
 }
 
-int print_plan(const run_arguments& given, input_source& items, const text_template& key) {
-  const store kept(given.store);
-  std::uint64_t number = 0;
-  while (const auto item = items.next({})) {
-    const std::string its = key.expand({.item = *item, .number = ++number});
-    std::string what = "run   ";
-    std::string why;
-    const auto found = kept.find(given.name, its, [&](const stored_item& stored) {
-      what = stored.failed ? "again " : "done  ";
-      if (stored.failed) why = fmt::format("  ({}: {})", to_string(*stored.failed), stored.message);
-    });
-    if (!found && found.error().code() == errc::store_busy) throw error(found.error());
-    write_all(STDOUT_FILENO, what + its + why + "\n");
-  }
-  return all_done;
-}
-
 int print_commands(input_source& items, const job_plan& jobs) {
   std::uint64_t number = 0;
   while (const auto item = items.next({})) {
@@ -94,42 +65,6 @@ int print_commands(input_source& items, const job_plan& jobs) {
     write_all(STDOUT_FILENO, line + "\n");
   }
   return all_done;
-}
-
-int status_of(const run_report& report, const run_arguments& given, int signal, int start_error) {
-  using ending = run_report::ending;
-  if (report.problem) {
-    return report.problem->code() == errc::store_error || report.problem->code() == errc::store_busy ? store_failed
-                                                                                                     : some_failed;
-  }
-  if (start_error != 0) return start_error == ENOENT ? not_found : cannot_be_run;
-  if (signal != 0) return by_signal + signal;
-  if (report.how == ending::halted) return halted;
-  if (report.failed == 0) return all_done;
-  if (given.exit_status == "gnu") return static_cast<int>(std::min<std::uint64_t>(report.failed, gnu_most));
-  if (given.exit_status == "xargs") return xargs_failed;
-  return some_failed;
-}
-
-/// Everything but what the jobs themselves are.
-run_options<input, job_result> options_for(const run_arguments& given, const run_plan& plan, interrupts& signals) {
-  return {
-      .name = given.name,
-      .parallel = plan.jobs,
-      .retry = plan.retry,
-      .timeout = plan.timeout,
-      .timeout_percent = plan.timeout_percent,
-      .judge = failure_of,
-      .in_order = given.keep_order,
-      .resume = given.resume || given.rerun_changed,
-      .fresh = given.fresh,
-      .on_mismatch = given.rerun_changed ? on_mismatch::rerun : on_mismatch::refuse,
-      .keep_failures = kept_failures(given.retry),
-      .fingerprint = {{"command", joined(plan.command)}, {"shell", given.shell ? "yes" : "no"}},
-      .halt = plan.halt,
-      .stop = signals.soon(),
-      .stop_now = signals.now(),
-  };
 }
 
 /// Where the output of jobs goes, and what they inherit for that.
@@ -178,7 +113,10 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
   std::optional<store> kept;
   if (!given.store.empty()) kept.emplace(given.store);
   start_gate gate(plan.gate, given.quiet);
-  run_options<input, job_result> options = options_for(given, plan, signals);
+  auto options = options_for<input, job_result>(given, plan, signals);
+  options.parallel = plan.jobs;
+  options.judge = failure_of;
+  options.fingerprint = {{"command", joined(plan.command)}, {"shell", given.shell ? "yes" : "no"}};
   if (!gate.is_open_always()) options.hold_back = [&gate](std::size_t active) { return gate.ask(active); };
   if (!given.quiet) options.on_progress = [&tell](const run_progress& now) { tell.show(now); };
   if (kept) {
@@ -207,6 +145,8 @@ int status_of_refusal(const error& problem) {
     case errc::store_error:
     case errc::store_busy:
       return store_failed;
+    case errc::unknown_task:
+      return not_found;
     case errc::invalid_options:
       return std::string_view(problem.details().message).starts_with("resume:") ? resume_refused : usage;
     default:
@@ -216,11 +156,44 @@ int status_of_refusal(const error& problem) {
 
 }  // namespace
 
+int print_plan(const run_arguments& given, input_source& items, const text_template& key) {
+  const store kept(given.store);
+  std::uint64_t number = 0;
+  while (const auto item = items.next({})) {
+    const std::string its = key.expand({.item = *item, .number = ++number});
+    std::string what = "run   ";
+    std::string why;
+    const auto found = kept.find(given.name, its, [&](const stored_item& stored) {
+      what = stored.failed ? "again " : "done  ";
+      if (stored.failed) why = fmt::format("  ({}: {})", to_string(*stored.failed), stored.message);
+    });
+    if (!found && found.error().code() == errc::store_busy) throw error(found.error());
+    write_all(STDOUT_FILENO, what + its + why + "\n");
+  }
+  return all_done;
+}
+
+int status_of(const run_report& report, const run_arguments& given, int signal, int start_error) {
+  using ending = run_report::ending;
+  if (report.problem) {
+    return report.problem->code() == errc::store_error || report.problem->code() == errc::store_busy ? store_failed
+                                                                                                     : some_failed;
+  }
+  if (start_error != 0) return start_error == ENOENT ? not_found : cannot_be_run;
+  if (signal != 0) return by_signal + signal;
+  if (report.how == ending::halted) return halted;
+  if (report.failed == 0) return all_done;
+  if (given.exit_status == "gnu") return static_cast<int>(std::min<std::uint64_t>(report.failed, gnu_most));
+  if (given.exit_status == "xargs") return xargs_failed;
+  return some_failed;
+}
+
 int run_command(const run_arguments& given) try {
   interrupts signals;
   run_plan plan = plan_of(given);
   (void)kept_failures(given.retry);
   input_source items(plan.items);
+  if (!given.task.empty()) return run_native(given, plan, items, signals);
   return run_items_of(given, plan, items, signals);
 } catch (const usage_error& problem) {
   fmt::print(stderr, "selvage run: {}\n`selvage run --help` says more.\n", problem.what());

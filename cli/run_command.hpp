@@ -14,6 +14,7 @@ namespace selvage::cli {
 /// As they were given; run_command() says what is wrong with them.
 struct run_arguments {
   std::vector<std::string> command{};  ///< with ::: and the items behind it
+  std::string task{};                  ///< LIBRARY:NAME, in place of a command
   std::string file{};
   bool zero = false;
   std::string column_separator{};

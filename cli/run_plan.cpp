@@ -52,7 +52,7 @@ halt_options halt_of(const std::string& text) {
 }
 
 permissions permissions_of(const run_arguments& given) {
-  if (!given.sandbox) {
+  if (!given.sandbox && given.task.empty()) {
     const bool allows = !given.allow_read.empty() || !given.allow_write.empty() || !given.allow_run.empty() ||
                         !given.allow_env.empty() || !given.allow_net.empty();
     if (allows) throw usage_error("--allow-...: without --sandbox everything is allowed");
@@ -112,6 +112,20 @@ void set_gate(run_plan& plan, const run_arguments& given) {
   plan.gate.load = percent ? *percent / 100 * cores : *number;
 }
 
+// What is told of a command's process there is none of.
+void set_task(run_plan& plan, const run_arguments& given) {
+  const std::size_t colon = given.task.rfind(':');
+  if (colon == given.task.npos || colon == 0 || colon + 1 == given.task.size())
+    throw usage_error("--task: '" + given.task + "' is not LIBRARY:NAME");
+  plan.library = given.task.substr(0, colon);
+  plan.task = given.task.substr(colon + 1);
+  plan.items.whole = true;
+  if (!plan.command.empty()) throw usage_error("--task: there is a command too: " + plan.command[0]);
+  if (given.shell || given.dry_run || given.line_buffer || given.ungroup || !given.results.empty() ||
+      !given.joblog.empty())
+    throw usage_error("--task: --shell, --dry-run, --line-buffer, --ungroup, --results and --joblog are for commands");
+}
+
 void check_output(const run_arguments& given) {
   if (given.group_output + given.line_buffer + given.ungroup > 1)
     throw usage_error("--group-output, --line-buffer, --ungroup: at most one of them");
@@ -136,7 +150,8 @@ run_plan plan_of(const run_arguments& given) {
     if (!given.file.empty()) throw usage_error(":::: items come from there or from --arg-file, not from both");
     if (given.csv) throw usage_error("--csv: items behind ::: have no first record that names columns");
   }
-  if (plan.command.empty()) throw usage_error("command: there is none; it goes behind --");
+  if (!given.task.empty()) set_task(plan, given);
+  if (plan.command.empty() && given.task.empty()) throw usage_error("command: there is none; it goes behind --");
   plan.items.file = given.file;
   plan.items.zero_terminated = given.zero;
   plan.items.column_separator = given.column_separator;

@@ -25,6 +25,7 @@ struct usage_error : std::invalid_argument {
 struct run_plan {
   input_options items;
   std::vector<std::string> command;
+  std::string library, task;  ///< in place of a command
   unsigned jobs = 1;
   std::chrono::nanoseconds timeout{0};
   double timeout_percent = 0;

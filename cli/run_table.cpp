@@ -16,6 +16,7 @@ Examples:
   selvage run -j2 --timeout 5s --retries 2 -- curl -fsO ::: http://a/x http://b/y
   selvage run -a list.txt --store state --name nightly --resume -- ./convert {} {.}.webp
   selvage run --csv -a people.csv --shell -- 'echo {name} is {age}'
+  selvage run --task ./libfilters.so:shout -k < lines.txt
   jq -c '.[]' hosts.json | selvage run --jsonl -j20 --timeout 300% -- ping -c1 {address}
   selvage run --sandbox --allow-read . --allow-run /usr/bin/file -- /usr/bin/file {} ::: *
 
@@ -43,6 +44,9 @@ CLI::App* add_run(CLI::App& to, run_arguments& into) {
   run->add_flag("--shuf", into.shuffle, "Items in an order of chance; all are read first")->group(items);
 
   const char* const jobs = "Jobs";
+  run->add_option("--task", into.task,
+                  "A task NAME of a library of tasks instead of a command, as LIBRARY:NAME; always in the sandbox")
+      ->group(jobs);
   run->add_option("-j,--jobs", into.jobs, "Jobs at once: a number, 50% of the cores, +1 or -1")->group(jobs);
   run->add_flag("--shell", into.shell, "The command is a line for /bin/sh; items are quoted")->group(jobs);
   run->add_option("--timeout", into.timeout, "End a job that takes longer: 250ms, 5s, 2m, 1h, or 300% of the median")

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <map>
@@ -35,6 +36,19 @@ void nothing() {}
 int fail(std::string_view why) { throw std::invalid_argument(std::string(why)); }
 int die() { return ::raise(SIGKILL); }
 int what_the_constructor_met() { return errno_of_constructor; }
+/// "crash", "hang", "throw TEXT", "read FILE" (its first line, or the errno); anything else comes back backwards.
+std::string obey(std::string_view line) {
+  if (line == "crash") ::raise(SIGSEGV);
+  if (line == "hang") ::sleep(60);
+  if (line.starts_with("throw ")) throw std::runtime_error(std::string(line.substr(6)));
+  if (!line.starts_with("read ")) return {line.rbegin(), line.rend()};
+  const int fd = ::open(std::string(line.substr(5)).c_str(), O_RDONLY);
+  if (fd < 0) return "errno " + std::to_string(errno);
+  std::string text(64, '\0');
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(fd, text.data(), text.size()))));
+  ::close(fd);
+  return text.substr(0, text.find('\n'));
+}
 bool wait_for_abort(selvage::abort_signal stop) { return stop.wait_for(std::chrono::seconds(20)); }
 
 }  // namespace
@@ -42,4 +56,4 @@ bool wait_for_abort(selvage::abort_signal stop) { return stop.wait_for(std::chro
 SELVAGE_MODULE(selvage::exported<shout>("shout"), selvage::exported<add>("add"), selvage::exported<paths>("paths"),
                selvage::exported<nothing>("nothing"), selvage::exported<fail>("fail"), selvage::exported<die>("die"),
                selvage::exported<what_the_constructor_met>("what_the_constructor_met"),
-               selvage::exported<wait_for_abort>("wait_for_abort"));
+               selvage::exported<wait_for_abort>("wait_for_abort"), selvage::exported<obey>("obey"));
