@@ -2,11 +2,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iostream>
 #include <iterator>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "completion.hpp"
 #include "doctor.hpp"
+#include "manual.hpp"
+#include "option_list.hpp"
 #include "run_command.hpp"
 #include "store_command.hpp"
 
@@ -26,6 +31,15 @@ int main(int argc, char** argv) {
       "doctor", "Says what this machine can enforce; ends with 1 where strict permissions cannot be enforced");
   doctor->add_flag("--json", json, "One JSON object instead of a table");
 
+  // For the build, and for those who install by hand.
+  std::string shell, page;
+  CLI::App* const completion = app.add_subcommand("completion", "Prints a shell's completions: bash, zsh or fish");
+  completion->add_option("shell", shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  CLI::App* const manual = app.add_subcommand("manual", "Prints a manual page, as roff");
+  manual->add_option("page", page, "selvage, or one of its commands")->required();
+
   // What is behind -- is a command's, and no word of it is looked at here.
   const std::vector<std::string> words(argv + 1, argv + argc);
   const bool is_run = !words.empty() && words[0] == "run";
@@ -41,6 +55,14 @@ int main(int argc, char** argv) {
     if (ours_end != words.end()) arguments.command.insert(arguments.command.end(), ours_end + 1, words.end());
     return selvage::cli::run_command(arguments);
   }
+  try {
+    if (completion->parsed()) std::cout << selvage::cli::completion_for(shell, selvage::cli::list_of(app));
+    if (manual->parsed()) std::cout << selvage::cli::manual_page(page, selvage::cli::list_of(app), SELVAGE_VERSION);
+  } catch (const std::invalid_argument& problem) {
+    std::cerr << "selvage: " << problem.what() << '\n';
+    return 2;
+  }
+  if (completion->parsed() || manual->parsed()) return std::cout.flush() ? 0 : 1;
   if (store->parsed()) return selvage::cli::store_command(store_arguments);
   return selvage::cli::doctor(json);
 }

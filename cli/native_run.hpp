@@ -1,6 +1,6 @@
 #pragma once
-// selvage run --task LIBRARY:NAME: a task of a module, std::string (std::string_view), over the items; what it returns is
-// printed as a line. Called by: run_command.cpp. Never: loads the library, which only sealed workers do.
+// selvage run --task LIBRARY:NAME: a task of a module, std::string (std::string_view), over the items; what it returns
+// is printed as a line. Called by: run_command.cpp. Never: loads the library, which only sealed workers do.
 
 #include "input.hpp"
 #include "interrupt.hpp"
