@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +84,20 @@ job_output output_since(int fd, std::uint64_t before) {
   written.text.resize(got);
   (void)!::ftruncate(fd, static_cast<off_t>(before));  // where it may not be, it stays until the end
   return written;
+}
+
+/// There is no room behind the file's end. A job that writes does not always look at what comes of it, so this is asked
+/// for it. Cost: one system call where there is plenty.
+bool is_full(int fd) {
+  constexpr std::uint64_t plenty = std::uint64_t{1} << 20U;
+  constexpr off_t some = 65'536;
+  struct statfs disk {};
+  if (::fstatfs(fd, &disk) != 0) return false;
+  if (static_cast<std::uint64_t>(disk.f_bavail) * static_cast<std::uint64_t>(disk.f_bsize) >= plenty) return false;
+  const auto end = static_cast<off_t>(size_of_file(fd));
+  if (::fallocate(fd, 0, end, some) != 0) return errno == ENOSPC || errno == EDQUOT;
+  (void)!::ftruncate(fd, end);
+  return false;
 }
 
 std::uint64_t microseconds_of(const timeval& time) {
@@ -168,6 +183,7 @@ job_result run_job(const job_plan& plan, const item_context& context, const inpu
     run_process(result, wiring, command, nullptr);
     result.output = output_since(output, output_before);
     result.errors = output_since(errors, errors_before);
+    result.is_incomplete = is_full(output);
   } else {
     run_process(result, wiring, command, nullptr);
   }

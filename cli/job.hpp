@@ -42,6 +42,7 @@ struct job_result {
   std::int32_t start_error = 0;   ///< errno, where it could not be started
   std::int32_t output_error = 0;  ///< errno, where its lines could not be passed on
   std::uint32_t place = 1;
+  bool is_incomplete = false;   ///< there was no room on the disk for all of its output
   std::int64_t started_ns = 0;  ///< since 1970
   std::int64_t took_ns = 0;
   std::uint64_t cpu_us = 0;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@ struct command_result {
   int status = 0;  ///< 1000 + the signal where one ended it
   std::string output{};
   std::string errors{};
+  long peak_kilobytes = 0;  ///< of the command itself
 };
 
 /// The command in a folder of its own, which is deleted with the object.
@@ -70,10 +72,12 @@ class command_line {
   }
   command_result wait() {
     int status = 0;
-    while (::waitpid(pid_, &status, 0) == -1 && errno == EINTR) {
+    rusage used{};
+    while (::wait4(pid_, &status, 0, &used) == -1 && errno == EINTR) {
     }
     pid_ = -1;
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read("stdout"), read("stderr")};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status), read("stdout"), read("stderr"),
+            used.ru_maxrss};
   }
   command_result run(std::vector<std::string> arguments, std::string_view input = {}) {
     start(std::move(arguments), input);

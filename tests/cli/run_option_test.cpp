@@ -214,6 +214,43 @@ TEST(run_output, may_be_told_to_programs) {
   EXPECT_THAT(events.back(), AllOf(HasSubstr(R"("event":"end")"), HasSubstr(R"("succeeded":2,"failed":2)")));
 }
 
+// ---- what GNU parallel lists for tests of other tools, beyond what run_test.cpp has ---------------------------------
+
+TEST(run_list, a_full_disk_fails_the_job_whose_output_it_cuts) {
+  command_line shell;
+  // A disk of its own, in a mount namespace of its own.
+  shell.write("small.sh",
+              "mkdir -p small && mount -t tmpfs -o size=200k none small && TMPDIR=$PWD/small exec \"$@\"\n");
+  if (shell.run({"run", "-q", "--", "unshare", "-m", "sh", "small.sh", "true"}, "x\n").status != 0)
+    GTEST_SKIP() << "skipped: no filesystem can be mounted here";
+  const auto ran = shell.run({"run", "-q", "-u", "--shell", "--",
+                              "unshare -m sh small.sh " SELVAGE_COMMAND
+                              " run -k -j1 -- sh -c 'head -c $0 /dev/zero 2>/dev/null; exit 0' ::: 10 1000000 {}"},
+                             "20\n");
+  EXPECT_EQ(ran.status, 1) << ran.errors;
+  EXPECT_THAT(ran.errors, HasSubstr("1 wrote more than there is room for (TMPDIR"));
+  EXPECT_THAT(ran.errors, HasSubstr("2 done, 1 failed")) << "the room is given back to those behind it";
+}
+
+TEST(run_list, an_item_of_any_size_is_an_error_or_an_argument) {
+  command_line shell;
+  shell.write("huge", "");
+  std::filesystem::resize_file(shell.folder() / "huge", std::uintmax_t{300} << 20U);  // one line without an end
+  const auto ran = shell.run({"run", "-a", "huge", "--", "true"});
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_THAT(ran.errors, HasSubstr("a record is longer than 268435456 bytes"));
+}
+
+TEST(run_list, many_jobs_behind_a_slow_one_take_no_memory) {
+  command_line shell;
+  std::string items = "1\n";
+  for (int i = 0; i < 1'000; ++i) items += "0\n";
+  const auto ran = shell.run({"run", "-q", "-k", "-j2", "--", "sh", "-c", "sleep $0; head -c 10000 /dev/zero"}, items);
+  EXPECT_EQ(ran.status, 0) << ran.errors;
+  EXPECT_EQ(ran.output.size(), 1'001U * 10'000U);
+  EXPECT_LT(ran.peak_kilobytes, 64 * 1024) << "what waits for its turn is bounded";
+}
+
 // ---- what does not go together -------------------------------------------------------------------------------------
 
 TEST(run_options, that_contradict_each_other_are_refused_by_name) {
