@@ -15,6 +15,7 @@ void add_lifecycle(suite& to);   ///< crash_recovery, strict_recovery, worker_st
 void add_idle(suite& to);        ///< idle_cpu, worker_memory
 void add_break_even(suite& to);  ///< break_even_two_workers
 void add_runs(suite& to);        ///< run_item, stored_run, resume_skip
+void add_workloads(suite& to);   ///< fan_out_*, cheap_transform, keyed_resume, command_against_*, native_item
 void add_limits(suite& to);      ///< the limits by themselves, for --limits
 
 }  // namespace selvage::bench

@@ -29,6 +29,7 @@ suite make_suite(const settings& as) {
   add_idle(benchmarks);
   add_break_even(benchmarks);
   add_runs(benchmarks);
+  add_workloads(benchmarks);
   return benchmarks;
 }
 

@@ -1,9 +1,5 @@
 // Bounded runs: what an item costs beyond its call, what a store adds, and how fast what was done is passed over.
 
-#include <unistd.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -13,51 +9,18 @@
 #include "limits/scan.hpp"
 #include "limits/timing.hpp"
 #include "pools.hpp"
+#include "scratch.hpp"
 
 namespace selvage::bench {
 namespace {
-
-/// A folder for a store, deleted with the object.
-class folder {
- public:
-  folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "selvage-bench-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no folder can be made for a store");
-    path_ = pattern;
-  }
-  folder(const folder&) = delete;
-  folder& operator=(const folder&) = delete;
-  ~folder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
-std::vector<std::uint64_t> numbers(std::size_t count) {
-  std::vector<std::uint64_t> all(count);
-  for (std::size_t i = 0; i < count; ++i) all[i] = i;
-  return all;
-}
 
 void require(bool right, const char* what) {
   if (!right) throw std::logic_error(what);
 }
 
-/// Busy for a millisecond of processor time, whatever else runs.
 std::uint64_t busy(std::uint64_t number) {
   constexpr std::uint64_t length_ns = 1'000'000;
-  timespec now{};
-  const auto used = [&now] {
-    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(now.tv_nsec);
-  };
-  const std::uint64_t until = used() + length_ns;
-  while (used() < until) {
-  }
+  burn(length_ns);
   return number;
 }
 
