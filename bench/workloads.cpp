@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <deque>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -55,22 +56,23 @@ sampler in_a_loop(std::size_t items, std::uint64_t ns) {
 /// Two processes at once, each for one item: what a pool is in place of.
 sampler in_fresh_processes(std::size_t items, std::uint64_t ns) {
   return timed([=] {
-    std::size_t running = 0;
+    // By number: the pool's supervisor is a child of this process too, and does not end.
+    std::deque<pid_t> running;
+    const auto await_first = [&running] {
+      ::waitpid(running.front(), nullptr, 0);
+      running.pop_front();
+    };
     for (std::size_t i = 0; i < items; ++i) {
-      if (running == 2) {
-        ::wait(nullptr);
-        --running;
-      }
+      if (running.size() == 2) await_first();
       const pid_t child = ::fork();
       if (child == -1) throw std::runtime_error("no process can be forked");
       if (child == 0) {
         work_for(ns);
         ::_exit(0);
       }
-      ++running;
+      running.push_back(child);
     }
-    while (::wait(nullptr) > 0) {
-    }
+    while (!running.empty()) await_first();
   });
 }
 
@@ -147,8 +149,8 @@ sides open_native_item(const settings& /*as*/) {
   auto place = std::make_shared<folder>();
   const std::string list = list_of(*place, items);
   const std::string out = (place->path() / "out").string();
-  const auto each = [=, keep = place](const std::string& line) {
-    return [=](std::size_t count) {
+  const auto each = [place](const std::string& line) {
+    return [line, keep = place](std::size_t count) {
       auto samples = limits::time_batches(count, 1, [&] { shell(line); });
       for (double& sample : samples) sample /= items;
       return samples;
