@@ -24,9 +24,11 @@ class child {
   template <class Body>
   explicit child(Body&& body) {
     std::fflush(nullptr);
+    const pid_t parent = ::getpid();
     pid_ = ::fork();
     if (pid_ != 0) return;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(99);  // it was killed before it was asked for
     int status = 99;
     try {
       status = std::forward<Body>(body)();
