@@ -39,14 +39,18 @@ std::string quoted(std::string_view text) {
 
 // ---- bash ----------------------------------------------------------------------------------------------------------
 
-void add_bash_cases(const listed_command& command, const std::string& path, std::string& to) {
-  to += fmt::format("    {}) words={} ;;\n", quoted(path), quoted(words_of(command)));
-  for (const listed_command& each : command.commands) add_bash_cases(each, path + " " + each.name, to);
+void add_bash_cases(const listed_command& command, const std::string& path, std::string& steps, std::string& words) {
+  words += fmt::format("    {}) words={} ;;\n", quoted(path), quoted(words_of(command)));
+  for (const listed_command& each : command.commands) {
+    const std::string its = path + " " + each.name;
+    steps += fmt::format("      {0}) path={0} ;;\n", quoted(its));
+    add_bash_cases(each, its, steps, words);
+  }
 }
 
 std::string bash(const listed_command& command) {
-  std::string cases, subcommands;
-  add_bash_cases(command, command.name, cases);
+  std::string steps, words;
+  add_bash_cases(command, command.name, steps, words);
   // Behind -- stands a command with its own arguments: its name, then files.
   return fmt::format(R"(# bash completion for {0}, made from its option table
 _{0}() {{
@@ -68,21 +72,7 @@ _{0}() {{
 }}
 complete -o default -F _{0} {0}
 )",
-                     command.name,
-                     [&] {
-                       std::string all;
-                       const auto add = [&](const listed_command& each, const std::string& path,
-                                            const auto& self) -> void {
-                         for (const listed_command& inner : each.commands) {
-                           const std::string its = path + " " + inner.name;
-                           all += fmt::format("      {0}) path={0} ;;\n", quoted(its));
-                           self(inner, its, self);
-                         }
-                       };
-                       add(command, command.name, add);
-                       return all;
-                     }(),
-                     cases);
+                     command.name, steps, words);
 }
 
 // ---- zsh -----------------------------------------------------------------------------------------------------------

@@ -73,9 +73,7 @@ void event_log::write(const std::string& line) {
 
 void event_log::begin(const std::string& name, const std::vector<std::string>& command) {
   if (!is_open()) return;
-  std::string line = head("run") + R"(,"name":)" + json_text(name) + R"(,"command":[)";
-  for (std::size_t i = 0; i < command.size(); ++i) line += (i == 0 ? "" : ",") + json_text(command[i]);
-  write(line + "]}\n");
+  write(head("run") + R"(,"name":)" + json_text(name) + R"(,"command":)" + json_list(command) + "}\n");
 }
 
 void event_log::add(const job_end& job) {

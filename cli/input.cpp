@@ -115,8 +115,6 @@ std::optional<input> input_source::next_in_order(const std::stop_token& stop) {
   return item_of(*std::move(record), ++number_);
 }
 
-input input_source::parsed(const std::string& record, std::uint64_t number) const { return item_of(record, number); }
-
 input input_source::item_of(std::string record, std::uint64_t number) const {
   if (options_.jsonl) {
     input item = json_item(record, number, names_.names);

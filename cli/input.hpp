@@ -50,12 +50,11 @@ class input_source {
   /// Read from the first record where that names them. With JSON, what templates add before the first item is taken.
   [[nodiscard]] column_names& columns() noexcept { return names_; }
   [[nodiscard]] std::optional<input> next(const std::stop_token& stop);
-  /// The columns of an item that was given before.
-  [[nodiscard]] input parsed(const std::string& record, std::uint64_t number) const;
+  /// A record as an item; `number` is for what is wrong with it. Throws std::runtime_error.
+  [[nodiscard]] input item_of(std::string record, std::uint64_t number) const;
 
  private:
   std::optional<input> next_in_order(const std::stop_token& stop);
-  [[nodiscard]] input item_of(std::string record, std::uint64_t number) const;
   std::optional<std::string> next_record(const std::stop_token& stop);
   bool fill(const std::stop_token& stop);
 

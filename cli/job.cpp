@@ -166,7 +166,7 @@ job_result run_job(const job_plan& plan, const item_context& context, const inpu
   const auto command = plan.command_for({.item = item, .number = context.ordinal + 1, .place = context.place});
   spawn_wiring wiring;
   if (plan.line_lock) {
-    line_relay relay(*plan.line_lock, plan.tagged ? item.text + '\t' : std::string(), longest_text);
+    line_relay relay(*plan.line_lock, plan.tagged ? std::optional(item.text) : std::nullopt, longest_text);
     wiring.connect(STDOUT_FILENO, relay.output_end());
     wiring.connect(STDERR_FILENO, relay.errors_end());
     run_process(result, wiring, command, &relay);

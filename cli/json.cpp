@@ -45,6 +45,12 @@ input json_item(std::string record, std::uint64_t number, const std::vector<std:
   return item;
 }
 
+std::string json_list(const std::vector<std::string>& words) {
+  std::string all = "[";
+  for (const std::string& word : words) all += (all.size() == 1 ? "" : ",") + json_text(word);
+  return all + "]";
+}
+
 std::string json_text(std::string_view text) {
   std::string quoted = "\"";
   for (std::size_t i = 0; i < text.size(); ++i) {

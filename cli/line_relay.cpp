@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "printer.hpp"
+
 namespace selvage::cli {
 namespace {
 
@@ -29,7 +31,7 @@ void lock(int file, short how) {
 
 }  // namespace
 
-line_relay::line_relay(int lock, std::string tag, std::uint64_t keeps)
+line_relay::line_relay(int lock, std::optional<std::string> tag, std::uint64_t keeps)
     : lock_(lock), tag_(std::move(tag)), keeps_(keeps) {
   sigset_t watched;
   ::sigemptyset(&watched);
@@ -123,26 +125,10 @@ void line_relay::finish(stream& from) {
 
 void line_relay::write_lines(int to, std::string_view lines) {
   std::string tagged;
-  if (!tag_.empty()) {
-    bool at_begin = true;
-    for (const char c : lines) {
-      if (at_begin) tagged += tag_;
-      at_begin = c == '\n';
-      tagged += c;
-    }
-    lines = tagged;
-  }
+  if (tag_) lines = tagged = line_tagger(*tag_).pass(lines);
+  if (problem_ != 0) return;
   lock(lock_, F_WRLCK);
-  while (!lines.empty() && problem_ == 0) {
-    const ssize_t wrote = ::write(to, lines.data(), lines.size());
-    if (wrote > 0) lines.remove_prefix(static_cast<std::size_t>(wrote));
-    if (wrote < 0 && errno == EAGAIN) {
-      pollfd room{to, POLLOUT, 0};
-      (void)::poll(&room, 1, -1);
-    } else if (wrote < 0 && errno != EINTR) {
-      problem_ = errno;
-    }
-  }
+  problem_ = try_to_write_all(to, lines);
   lock(lock_, F_UNLCK);
 }
 

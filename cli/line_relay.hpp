@@ -2,13 +2,16 @@
 // Passes on what a job writes line by line, as it comes, so that lines of several jobs are mixed and none is torn.
 // Called by: job.cpp, in a worker. Never: keeps more of a line than a mebibyte; a longer one is passed on in parts.
 
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "job.hpp"
 
@@ -16,8 +19,9 @@ namespace selvage::cli {
 
 class line_relay {
  public:
-  /// `lock`: a file that all jobs share. `tag`: before each line. `keeps`: that much of each stream is kept as well.
-  line_relay(int lock, std::string tag, std::uint64_t keeps);
+  /// `lock`: a file that all jobs share. `tag`: before each line, with a tab. `keeps`: that much of each
+  /// stream is kept as well.
+  line_relay(int lock, std::optional<std::string> tag, std::uint64_t keeps);
   line_relay(const line_relay&) = delete;
   line_relay& operator=(const line_relay&) = delete;
   ~line_relay();
@@ -49,7 +53,7 @@ class line_relay {
   void write_lines(int to, std::string_view lines);
 
   int lock_;
-  std::string tag_;
+  std::optional<std::string> tag_;
   std::uint64_t keeps_;
   int problem_ = 0;
   int child_signal_ = -1;

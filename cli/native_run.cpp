@@ -2,10 +2,8 @@
 
 #include "native_run.hpp"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -14,7 +12,6 @@
 #include <selvage/selvage.hpp>
 
 #include "event_log.hpp"
-#include "placeholder.hpp"
 #include "printer.hpp"
 #include "progress.hpp"
 #include "run_wiring.hpp"
@@ -55,9 +52,8 @@ class line_writer {
 int run_native(const run_arguments& given, run_plan& plan, input_source& items, interrupts& signals) {
   const auto task =
       import_task<std::string(std::string_view)>(plan.library, plan.task, {.permissions = plan.pool.permissions});
-  const text_template key(given.key, items.columns());
-  const text_template group(given.group, items.columns());
-  if (given.plan) return print_plan(given, items, key);
+  const run_templates by(given, items.columns());
+  if (given.plan) return print_plan(given, items, by.key);
 
   event_log events(given.events);
   if (events.is_open()) plan.pool.on_event = [&events](const event& what) { events.add(what); };
@@ -71,41 +67,21 @@ int run_native(const run_arguments& given, run_plan& plan, input_source& items, 
   progress_line progress(given.quiet);
   failure_summary failures;
   line_writer out(given.tag);
-  auto options = options_for<std::string, std::string>(given, plan, signals);
+  auto options =
+      options_for<std::string, std::string>(given, plan, signals, by, gate, kept ? &*kept : nullptr,
+                                            [&items](const std::string& item) { return items.item_of(item, 1); });
   options.fingerprint = {{"library", std::filesystem::absolute(plan.library).lexically_normal().string()}};
-  if (!gate.is_open_always()) options.hold_back = [&gate](std::size_t active) { return gate.ask(active); };
   options.on_progress = [&](const run_progress& now) {
     out.flush();
     progress.show(now);
   };
-  const auto expanded = [&items](const text_template& wanted, const std::string& item) {
-    return wanted.expand({.item = items.parsed(item, 1)});
-  };
-  if (kept) {
-    options.store = &*kept;
-    options.key = [&](const std::string& item) { return expanded(key, item); };
-  }
-  if (!given.group.empty()) {
-    options.group = [&](const std::string& item) { return expanded(group, item); };
-    options.group_limit = given.group_limit;
-  }
   options.emit = [&](item_outcome<std::string, std::string>&& outcome) {
-    const error* const problem = outcome.result ? nullptr : &outcome.result.error();
-    if (problem == nullptr) {
+    if (outcome.result) {
       out.add(*outcome.result, *outcome.item);
     } else {
-      failures.add(*problem, *outcome.item);
+      failures.add(outcome.result.error(), *outcome.item);
     }
-    if (!events.is_open()) return;
-    events.add({.number = outcome.ordinal + 1,
-                .item = *outcome.item,
-                .key = outcome.key,
-                .result = nullptr,
-                .problem = problem,
-                .failed = outcome.failed,
-                .resumed = outcome.resumed,
-                .attempts = outcome.attempts,
-                .run_time = outcome.run_time});
+    events.add(end_of(outcome, *outcome.item, nullptr));
   };
   events.begin(given.name, {given.task});
   const auto report = run(
@@ -118,13 +94,7 @@ int run_native(const run_arguments& given, run_plan& plan, input_source& items, 
       options);
   progress.clear();
   out.flush();
-  if (report.problem) fmt::print(stderr, "selvage: {}\n", report.problem->what());
-  if (!given.quiet) {
-    failures.print();
-    print_summary(report);
-  }
-  if (given.json) print_json(report);
-  events.end(report);
+  tell_end(given, report, failures, events);
   return status_of(report, given, signals.signal(), 0);
 }
 

@@ -20,20 +20,28 @@ constexpr std::size_t copied_at_once = 65'536;
 
 }  // namespace
 
-void write_all(int fd, std::string_view text) {
+int try_to_write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t wrote = ::write(fd, text.data(), text.size());
     if (wrote >= 0) {
       text.remove_prefix(static_cast<std::size_t>(wrote));
-    } else if (errno == EPIPE) {
-      throw output_closed();
     } else if (errno == EAGAIN) {
       pollfd room{fd, POLLOUT, 0};
       (void)::poll(&room, 1, -1);
     } else if (errno != EINTR) {
-      throw std::runtime_error(fmt::format("output cannot be written: {}", std::generic_category().message(errno)));
+      return errno;
     }
   }
+  return 0;
+}
+
+void throw_output_error(int error) {
+  if (error == EPIPE) throw output_closed();
+  throw std::runtime_error(fmt::format("output cannot be written: {}", std::generic_category().message(error)));
+}
+
+void write_all(int fd, std::string_view text) {
+  if (const int error = try_to_write_all(fd, text)) throw_output_error(error);
 }
 
 void job_printer::print(const job_result& job, std::string_view tag) const {

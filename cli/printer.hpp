@@ -59,7 +59,11 @@ class job_log {
   std::FILE* file_ = nullptr;
 };
 
-/// All of it, or output_closed.
+/// All of it. Returns: 0, or the errno.
+[[nodiscard]] int try_to_write_all(int fd, std::string_view text);
+/// Throws output_closed for EPIPE, std::runtime_error for any other.
+[[noreturn]] void throw_output_error(int error);
+/// The same, or it throws.
 void write_all(int fd, std::string_view text);
 
 }  // namespace selvage::cli

@@ -6,8 +6,9 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <stdexcept>
 #include <system_error>
+
+#include "run_wiring.hpp"
 
 namespace selvage::cli {
 namespace {
@@ -43,27 +44,17 @@ reporter::reporter(const run_arguments& given, const job_plan& jobs, const job_f
 void reporter::job_ended(item_outcome<input, job_result>& outcome) {
   progress_.clear();
   const job_result* const result = outcome.result ? &*outcome.result : nullptr;
-  const std::uint64_t number = outcome.ordinal + 1;
-  const job_end job{.number = number,
-                    .item = outcome.item->text,
-                    .key = outcome.key,
-                    .result = result,
-                    .problem = result == nullptr ? &outcome.result.error() : nullptr,
-                    .failed = outcome.failed,
-                    .resumed = outcome.resumed,
-                    .attempts = outcome.attempts,
-                    .run_time = outcome.run_time};
+  const job_end job = end_of(outcome, outcome.item->text, result);
   events_.add(job);
   const auto command = [&] {
-    return jobs_.command_for({.item = *outcome.item, .number = number, .place = result == nullptr ? 1 : result->place});
+    return jobs_.command_for(
+        {.item = *outcome.item, .number = job.number, .place = result == nullptr ? 1 : result->place});
   };
   if (!given_.results.empty() && !outcome.resumed) results_.add(job, command());
   if (result != nullptr) {
-    if (result->output_error == EPIPE) throw output_closed();
-    if (result->output_error != 0)
-      throw std::runtime_error("output cannot be written: " + message_of(result->output_error));
+    if (result->output_error != 0) throw_output_error(result->output_error);
     print(outcome);
-    if (!outcome.resumed) log_.add(number, *result, command());
+    if (!given_.joblog.empty() && !outcome.resumed) log_.add(job.number, *result, command());
     if (is_of_the_command(result->start_error)) take_start_error(*result, command());
   }
   if (!outcome.failed) return;
@@ -94,13 +85,7 @@ void reporter::take_start_error(const job_result& result, const std::vector<std:
 
 void reporter::run_ended(const run_report& report) {
   progress_.clear();
-  if (report.problem) fmt::print(stderr, "selvage: {}\n", report.problem->what());
-  if (!given_.quiet) {
-    failures_.print();
-    print_summary(report);
-  }
-  if (given_.json) print_json(report);
-  events_.end(report);
+  tell_end(given_, report, failures_, events_);
 }
 
 }  // namespace selvage::cli

@@ -33,11 +33,7 @@ class new_file {
   new_file& operator=(const new_file&) = delete;
   ~new_file() { ::close(fd_); }
   void write(std::string_view text) const {
-    while (!text.empty()) {
-      const ssize_t wrote = ::write(fd_, text.data(), text.size());
-      if (wrote < 0 && errno != EINTR) fail(path_, errno);
-      if (wrote > 0) text.remove_prefix(static_cast<std::size_t>(wrote));
-    }
+    if (const int error = try_to_write_all(fd_, text)) fail(path_, error);
   }
 
  private:
@@ -69,10 +65,9 @@ void result_folder::add(const job_end& job, const std::vector<std::string>& comm
     copy(folder + "/stdout", job.result->output, files_.output(), job.result->place);
     copy(folder + "/stderr", job.result->errors, files_.errors(), job.result->place);
   }
-  std::string about = fmt::format(R"({{"number":{},"item":{},"command":[)", job.number, json_text(job.item));
-  for (std::size_t i = 0; i < command.size(); ++i) about += (i == 0 ? "" : ",") + json_text(command[i]);
-  about +=
-      fmt::format(R"(],"attempts":{},"seconds":{:.6f})", job.attempts, static_cast<double>(job.run_time.count()) / 1e9);
+  std::string about = fmt::format(R"({{"number":{},"item":{},"command":{},"attempts":{},"seconds":{:.6f})", job.number,
+                                  json_text(job.item), json_list(command), job.attempts,
+                                  static_cast<double>(job.run_time.count()) / 1e9);
   if (job.result != nullptr)
     about += fmt::format(R"(,"exit":{},"signal":{})", job.result->exit_status, job.result->signal);
   if (job.problem != nullptr)

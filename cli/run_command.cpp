@@ -5,16 +5,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
+#include <csignal>
 #include <cstdio>
-#include <map>
-#include <memory>
+#include <exception>
 #include <optional>
-#include <stdexcept>
 #include <string>
-#include <system_error>
-#include <utility>
+#include <string_view>
+#include <vector>
 
 #include <selvage/selvage.hpp>
 
@@ -32,12 +29,6 @@
 
 namespace selvage::cli {
 namespace {
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string all;
-  for (const auto& word : words) all += (all.empty() ? "" : " ") + word;
-  return all;
-}
 
 job_plan jobs_for(const run_arguments& given, const std::vector<std::string>& command, column_names& columns) {
   job_plan plan;
@@ -95,9 +86,8 @@ class job_streams {
 
 int run_items_of(const run_arguments& given, run_plan& plan, input_source& items, interrupts& signals) {
   job_plan jobs = jobs_for(given, plan.command, items.columns());
-  const text_template key(given.key, items.columns());
-  const text_template group(given.group, items.columns());
-  if (given.plan) return print_plan(given, items, key);
+  const run_templates by(given, items.columns());
+  if (given.plan) return print_plan(given, items, by.key);
   if (given.dry_run) return print_commands(items, jobs);
 
   const job_streams streams(given, plan.jobs);
@@ -113,20 +103,13 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
   std::optional<store> kept;
   if (!given.store.empty()) kept.emplace(given.store);
   start_gate gate(plan.gate, given.quiet);
-  auto options = options_for<input, job_result>(given, plan, signals);
+  auto options = options_for<input, job_result>(given, plan, signals, by, gate, kept ? &*kept : nullptr,
+                                                [](const input& item) -> const input& { return item; });
   options.parallel = plan.jobs;
   options.judge = failure_of;
-  options.fingerprint = {{"command", joined(plan.command)}, {"shell", given.shell ? "yes" : "no"}};
-  if (!gate.is_open_always()) options.hold_back = [&gate](std::size_t active) { return gate.ask(active); };
+  options.fingerprint = {{"command", fmt::to_string(fmt::join(plan.command, " "))},
+                         {"shell", given.shell ? "yes" : "no"}};
   if (!given.quiet) options.on_progress = [&tell](const run_progress& now) { tell.show(now); };
-  if (kept) {
-    options.store = &*kept;
-    options.key = [&](const input& item) { return key.expand({.item = item}); };
-  }
-  if (!given.group.empty()) {
-    options.group = [&](const input& item) { return group.expand({.item = item}); };
-    options.group_limit = given.group_limit;
-  }
   options.emit = [&](item_outcome<input, job_result>&& outcome) {
     tell.job_ended(outcome);
     if (tell.start_error() != 0) signals.stop_soon();  // none of the others could be started
@@ -155,38 +138,6 @@ int status_of_refusal(const error& problem) {
 }
 
 }  // namespace
-
-int print_plan(const run_arguments& given, input_source& items, const text_template& key) {
-  const store kept(given.store);
-  std::uint64_t number = 0;
-  while (const auto item = items.next({})) {
-    const std::string its = key.expand({.item = *item, .number = ++number});
-    std::string what = "run   ";
-    std::string why;
-    const auto found = kept.find(given.name, its, [&](const stored_item& stored) {
-      what = stored.failed ? "again " : "done  ";
-      if (stored.failed) why = fmt::format("  ({}: {})", to_string(*stored.failed), stored.message);
-    });
-    if (!found && found.error().code() == errc::store_busy) throw error(found.error());
-    write_all(STDOUT_FILENO, what + its + why + "\n");
-  }
-  return all_done;
-}
-
-int status_of(const run_report& report, const run_arguments& given, int signal, int start_error) {
-  using ending = run_report::ending;
-  if (report.problem) {
-    return report.problem->code() == errc::store_error || report.problem->code() == errc::store_busy ? store_failed
-                                                                                                     : some_failed;
-  }
-  if (start_error != 0) return start_error == ENOENT ? not_found : cannot_be_run;
-  if (signal != 0) return by_signal + signal;
-  if (report.how == ending::halted) return halted;
-  if (report.failed == 0) return all_done;
-  if (given.exit_status == "gnu") return static_cast<int>(std::min<std::uint64_t>(report.failed, gnu_most));
-  if (given.exit_status == "xargs") return xargs_failed;
-  return some_failed;
-}
 
 int run_command(const run_arguments& given) try {
   interrupts signals;

@@ -40,14 +40,16 @@ bool pace::may_start(std::size_t active) {
   return false;
 }
 
-void pace::succeeded_in(std::chrono::nanoseconds time) noexcept {
-  if (settings_.timeout_percent <= 0) return;
+bool pace::succeeded_in(std::chrono::nanoseconds time) noexcept {
+  if (settings_.timeout_percent <= 0) return false;
   median_.add(time);
-  if (const auto median = median_.value()) {
-    constexpr double whole = 100;
-    longest_ = std::chrono::nanoseconds(
-        static_cast<std::int64_t>(static_cast<double>(median->count()) * settings_.timeout_percent / whole));
-  }
+  const auto median = median_.value();
+  if (!median) return false;
+  constexpr double whole = 100;
+  const auto before = longest_;
+  longest_ = std::chrono::nanoseconds(
+      static_cast<std::int64_t>(static_cast<double>(median->count()) * settings_.timeout_percent / whole));
+  return longest_ != before;
 }
 
 }  // namespace selvage::run_detail

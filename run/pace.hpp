@@ -34,7 +34,8 @@ class pace {
   /// When to ask again; the end of time where nothing is held back.
   [[nodiscard]] clock::time_point held_until() const noexcept { return held_until_; }
 
-  void succeeded_in(std::chrono::nanoseconds time) noexcept;
+  /// Returns: longest() is another one now.
+  bool succeeded_in(std::chrono::nanoseconds time) noexcept;
   /// How long an attempt may take; nothing where it is not known yet, or not limited so.
   [[nodiscard]] const std::optional<std::chrono::nanoseconds>& longest() const noexcept { return longest_; }
 

@@ -297,10 +297,7 @@ void scheduler::settle(slot which, std::optional<error> problem, bool has_value)
   its.run_time = clock::now() - its.started;
   adapt_parallel();
   if (!problem) {
-    if (settings_.timeout_percent > 0) {
-      pace_.succeeded_in(its.run_time);
-      if (pace_.longest()) late_at_ = clock::time_point::min();  // it may be shorter now
-    }
+    if (pace_.succeeded_in(its.run_time)) late_at_ = clock::time_point::min();  // others may be late by that
     move(which, item_event::succeed);
     return record(which);
   }

@@ -84,18 +84,18 @@ bool process_tree::reap_until(std::uint64_t deadline_ns) noexcept {
   }
 }
 
-void process_tree::append_family_of(int worker, const base::limits& limits, std::vector<int>& to) const {
-  std::vector<int> family;
-  children_.list(family);
+void process_tree::list_family_of(int worker, const base::limits& limits, std::vector<int>& family) const {
+  family.clear();
+  if (limits.may_fork) children_.list(family);
   std::erase_if(family, [&](int pid) {
     const int session = ::getsid(pid);
     const bool is_own = session == worker || (limits.may_leave_session && !is_worker(session));
     return is_worker(pid) || !is_own;
   });
-  append_children_of(worker, family);
-  const std::size_t enough = limits.threads_seen == 0 ? most_processes : limits.threads_seen + 1;
+  family.insert(family.begin(), worker);
+  if (!limits.may_fork) return;
+  const std::size_t enough = limits.threads_seen == 0 ? most_processes : limits.threads_seen + 2;
   for (std::size_t i = 0; i < family.size() && family.size() < enough; ++i) append_children_of(family[i], family);
-  to.insert(to.end(), family.begin(), family.end());
 }
 
 void process_tree::reap() noexcept {

@@ -28,10 +28,10 @@ class process_tree {
   [[nodiscard]] bool sweep();
   /// Reaps strays that have died by themselves; kills nobody.
   void reap() noexcept;
-  /// Appends the descendants of a living worker, and its strays with theirs: those in its session and, where its limits
-  /// say that it may leave that, those in a session of their own, which may be another worker's as well. Not many more
-  /// than it may have. Cost: 5 us for each.
-  void append_family_of(int worker, const base::limits& limits, std::vector<int>& to) const;
+  /// Replaces `family` by a living worker and, where it may have any, its descendants and its strays with theirs: those
+  /// in its session and, where it may leave that, those in a session of their own, which may be another worker's as
+  /// well. Not many more than it may have. Cost: 5 us for each.
+  void list_family_of(int worker, const base::limits& limits, std::vector<int>& family) const;
 
  private:
   [[nodiscard]] bool is_worker(int pid) const noexcept;

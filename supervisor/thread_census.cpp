@@ -30,8 +30,8 @@ union told_answer {
 unsigned threads_of(int pid) noexcept { return static_cast<unsigned>(stat_of(pid).threads); }
 
 unsigned threads_of_family(int worker, const base::limits& limits, const process_tree& tree) {
-  std::vector<int> family = {worker};
-  if (limits.may_fork) tree.append_family_of(worker, limits, family);
+  std::vector<int> family;
+  tree.list_family_of(worker, limits, family);
   unsigned count = 0;
   for (const int each : family) count += threads_of(each);
   return count;

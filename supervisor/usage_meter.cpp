@@ -48,8 +48,7 @@ void usage_meter::begin(std::uint64_t now_ns) noexcept {
 }
 
 const std::vector<int>& usage_meter::family_of(int worker) {
-  family_.assign(1, worker);
-  if (limits_.may_fork) tree_.append_family_of(worker, limits_, family_);
+  tree_.list_family_of(worker, limits_, family_);
   return family_;
 }
 

@@ -24,6 +24,13 @@ struct command_result {
   long peak_kilobytes = 0;  ///< of the command itself
 };
 
+inline std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream from(text);
+  for (std::string line; std::getline(from, line);) lines.push_back(line);
+  return lines;
+}
+
 /// The command in a folder of its own, which is deleted with the object.
 class command_line {
  public:

@@ -19,13 +19,6 @@ using ::testing::UnorderedElementsAre;
 
 using words = std::vector<std::string>;
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream in(text);
-  for (std::string line; std::getline(in, line);) lines.push_back(line);
-  return lines;
-}
-
 // ---- items ---------------------------------------------------------------------------------------------------------
 
 TEST(run_items, of_json_have_fields) {

@@ -21,13 +21,6 @@ std::string numbers(int count) {
   return all;
 }
 
-std::vector<std::string> lines_of(const std::string& text) {
-  std::vector<std::string> lines;
-  std::istringstream from(text);
-  for (std::string line; std::getline(from, line);) lines.push_back(line);
-  return lines;
-}
-
 TEST(run_items, come_from_standard_input_a_file_or_arguments) {
   command_line shell;
   const auto piped = shell.run({"run", "-q", "-k", "--", "echo"}, "a\nb c\n\nd");
