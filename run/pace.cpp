@@ -8,10 +8,10 @@
 namespace selvage::run_detail {
 
 void running_median::add(std::chrono::nanoseconds time) noexcept {
-  const auto ns = static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), parts));
+  const auto ns = static_cast<std::uint64_t>(std::max(time.count(), std::int64_t{parts}));
   const auto octave = static_cast<unsigned>(std::bit_width(ns)) - 1;
   constexpr unsigned part_bits = 3;
-  const auto part = static_cast<unsigned>(ns >> (octave - part_bits)) % parts;
+  const std::size_t part = (ns >> (octave - part_bits)) % parts;
   ++counts_[octave * parts + part];
   ++all_;
 }
@@ -20,7 +20,7 @@ std::optional<std::chrono::nanoseconds> running_median::value() const noexcept {
   constexpr std::uint64_t least = 3;
   if (all_ < least) return std::nullopt;
   std::uint64_t below = 0;
-  for (unsigned at = 0; at < counts_.size(); ++at) {
+  for (std::size_t at = 0; at < counts_.size(); ++at) {
     below += counts_[at];
     if (2 * below <= all_) continue;
     const auto octave = static_cast<double>(std::uint64_t{1} << (at / parts));

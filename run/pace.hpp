@@ -4,6 +4,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 
@@ -19,7 +20,7 @@ class running_median {
   [[nodiscard]] std::optional<std::chrono::nanoseconds> value() const noexcept;
 
  private:
-  static constexpr unsigned parts = 8, octaves = 64;
+  static constexpr std::size_t parts = 8, octaves = 64;
   std::array<std::uint64_t, parts * octaves> counts_{};
   std::uint64_t all_ = 0;
 };
