@@ -11,7 +11,6 @@
 #include "base/signals_blocked.hpp"
 #include "store/names.hpp"
 #include "store/problem.hpp"
-#include "store/records.hpp"
 
 namespace selvage::detail {
 
@@ -39,10 +38,8 @@ journal_core::journal_core(store_detail::owned_directory directory, std::unique_
       environment_(std::move(environment)),
       options_(options),
       told_(std::move(told)),
-      process_(::getpid()) {
-  look_.emplace(environment_->read());
-  found_ = environment_->records(*look_) - 1;  // the manifest
-  ::mdb_txn_reset(look_->get());
+      process_(::getpid()),
+      look_(*environment_) {
   const base::signals_blocked quiet;  // the program's handlers run on the program's threads
   writer_ = std::thread([this] { write(); });
 }
@@ -64,12 +61,11 @@ bool journal_core::is_ours() const noexcept { return process_ == ::getpid(); }
 
 bool journal_core::find(std::string_view key, const std::function<void(const stored_item&)>& use) {
   const std::lock_guard guard(looking_);
-  if (const int code = ::mdb_txn_renew(look_->get()); code != 0) fail(file(), "cannot be read", code);
-  struct reset {
-    MDB_txn* look;
-    ~reset() { ::mdb_txn_reset(look); }
-  } const at_end{look_->get()};
-  const auto item = store_detail::read_item(*environment_, *look_, key, look_scratch_);
+  if (const std::uint64_t now = durable(); now != looked_at_) {
+    look_.let_go();
+    looked_at_ = now;
+  }
+  const auto item = look_.find(key);
   if (item && use) use(*item);
   return item.has_value();
 }
@@ -144,11 +140,16 @@ void journal_core::write() {
 }
 
 void journal_core::commit(const batch& records) {
+  {
+    const std::lock_guard guard(looking_);
+    look_.let_go();  // a page that it holds could not be used again
+  }
   for (;;) {
     const int code = try_commit(records);
     if (code == 0) return;
     if (code != MDB_MAP_FULL) fail(file(), "cannot be written", code);
     const std::lock_guard guard(looking_);
+    look_.let_go();
     environment_->grow();
   }
 }

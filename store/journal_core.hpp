@@ -17,6 +17,7 @@
 
 #include "schema/stored_run.hpp"
 #include "store/environment.hpp"
+#include "store/records.hpp"
 #include "store/run_directory.hpp"
 
 namespace selvage::detail {
@@ -39,7 +40,7 @@ class journal_core {
   [[nodiscard]] std::uint64_t durable() const noexcept {
     return durable_.load(std::memory_order_acquire);  // SYNC durable: what find() then looks for is committed
   }
-  [[nodiscard]] std::uint64_t found() const noexcept { return found_; }
+  [[nodiscard]] std::uint64_t found() const noexcept { return look_.items_at_first(); }
   /// False in a forked child, where nothing of this may be touched.
   [[nodiscard]] bool is_ours() const noexcept;
   [[nodiscard]] const std::filesystem::path& file() const noexcept { return environment_->file(); }
@@ -73,9 +74,8 @@ class journal_core {
   const int process_;
 
   std::mutex looking_;  // one lookup at a time, and none while the map grows
-  std::optional<store_detail::transaction> look_;
-  schema::aligned_copy look_scratch_;
-  std::uint64_t found_ = 0;
+  store_detail::standing_look look_;
+  std::uint64_t looked_at_ = 0;  // durable_, when it was renewed last
 
   std::mutex mutex_;  // all that follows, and the encoder
   std::condition_variable wake_writer_;

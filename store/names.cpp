@@ -69,17 +69,20 @@ std::optional<std::string> run_of(const std::string_view name) {
 
 bool is_hashed(std::string_view key) noexcept { return key.size() > max_short_key; }
 
-std::string record_name(std::string_view key) {
-  std::string name;
+void append_record_name(std::string& to, std::string_view key) {
   if (!is_hashed(key)) {
-    name.reserve(key.size() + 1);
-    name += 'k';
-    name += key;
+    to += 'k';
+    to += key;
   } else {
     const schema::hash128 hash = schema::hash_of(key);
-    name += 'l';
-    name.append(reinterpret_cast<const char*>(&hash), sizeof hash);
+    to += 'l';
+    to.append(reinterpret_cast<const char*>(&hash), sizeof hash);
   }
+}
+
+std::string record_name(std::string_view key) {
+  std::string name;
+  append_record_name(name, key);
   return name;
 }
 

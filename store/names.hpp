@@ -36,6 +36,7 @@ inline constexpr std::string_view manifest_key = "!";
 /// LMDB takes names of 1 to 511 bytes. A key of up to 510 is kept under "k" and itself; a longer one under "l" and the
 /// 128 bits of its hash: whoever looks compares the key that is in the record.
 [[nodiscard]] std::string record_name(std::string_view key);
+void append_record_name(std::string& to, std::string_view key);
 [[nodiscard]] bool is_hashed(std::string_view key) noexcept;
 
 }  // namespace selvage::store_detail

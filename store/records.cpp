@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "store/names.hpp"
 #include "store/problem.hpp"
 
@@ -46,6 +48,15 @@ tl::expected<stored_item, std::string> item_under(std::string_view name, std::sp
                               printable(key), printable(other)));
 }
 
+/// Throws where it is not the item of this key.
+stored_item item_of(const environment& from, std::string_view key, std::string_view name,
+                    std::span<const std::byte> stored, schema::aligned_copy& scratch) {
+  if (auto item = schema::decode_item(stored, scratch); item && item->key == key) return *item;
+  const auto item = item_under(name, stored, scratch);
+  if (!item) fail(from.file(), item.error() + std::string(damaged_advice));
+  fail_same_hash(from, key, item->key);
+}
+
 }  // namespace
 
 std::string printable(std::string_view key) {
@@ -81,10 +92,41 @@ std::optional<stored_item> read_item(const environment& from, const transaction&
   const std::string name = record_name(key);
   const auto stored = from.find(in, name);
   if (!stored) return std::nullopt;
-  const auto item = item_under(name, *stored, scratch);
-  if (!item) fail(from.file(), item.error() + std::string(damaged_advice));
-  if (item->key != key) fail_same_hash(from, key, item->key);
-  return *item;
+  return item_of(from, key, name, *stored, scratch);
+}
+
+standing_look::standing_look(const environment& of) : of_(of), in_(of.read()), items_(of.records(in_) - 1) {
+  if (const int code = ::mdb_cursor_open(in_.get(), of.database(), &at_); code != 0) {
+    fail(of.file(), "cannot be read", code);
+  }
+}
+
+standing_look::~standing_look() { ::mdb_cursor_close(at_); }
+
+void standing_look::renew() {
+  let_go();
+  int code = ::mdb_txn_renew(in_.get());
+  if (code == 0) {
+    held_ = true;
+    code = ::mdb_cursor_renew(in_.get(), at_);
+  }
+  if (code != 0) fail(of_.file(), "cannot be read", code);
+}
+
+void standing_look::let_go() noexcept {
+  if (std::exchange(held_, false)) ::mdb_txn_reset(in_.get());
+}
+
+std::optional<stored_item> standing_look::find(std::string_view key) {
+  if (!held_) renew();
+  name_.clear();
+  append_record_name(name_, key);
+  MDB_val name = value_of(name_);
+  MDB_val value{};
+  const int code = ::mdb_cursor_get(at_, &name, &value, MDB_SET_KEY);
+  if (code == MDB_NOTFOUND) return std::nullopt;
+  if (code != 0) fail(of_.file(), "cannot be read", code);
+  return item_of(of_, key, name_, bytes_of(value), scratch_);
 }
 
 int write_item(const environment& to, const transaction& in, std::string_view key, std::span<const std::byte> encoded,
