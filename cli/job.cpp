@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -178,6 +179,7 @@ job_result run_job(const job_plan& plan, const item_context& context, const inpu
     const int errors = plan.error_files[context.place - 1];
     const std::uint64_t output_before = size_of_file(output);
     const std::uint64_t errors_before = size_of_file(errors);
+    plan.begins[context.place - 1] = {.output = output_before, .errors = errors_before};
     wiring.connect(STDOUT_FILENO, output);
     wiring.connect(STDERR_FILENO, errors);
     run_process(result, wiring, command, nullptr);
@@ -196,10 +198,29 @@ job_files::job_files(unsigned jobs) {
     output_.push_back(make_unnamed_file());
     errors_.push_back(make_unnamed_file());
   }
+  if (jobs == 0) return;
+  void* const shared =
+      ::mmap(nullptr, jobs * sizeof(job_begin), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (shared == MAP_FAILED)
+    throw std::runtime_error("no memory for the jobs: " + std::generic_category().message(errno));
+  begins_ = {static_cast<job_begin*>(shared), jobs};
 }
 
 job_files::~job_files() {
   for (const int fd : all()) ::close(fd);
+  if (!begins_.empty()) ::munmap(begins_.data(), begins_.size_bytes());
+}
+
+job_result job_files::written_in(unsigned place) const {
+  const auto left = [](int fd, std::uint64_t begin) {
+    const std::uint64_t end = size_of_file(fd);
+    begin = std::min(begin, end);  // whatever a worker has noted
+    return job_output{.text = {}, .size = end - begin, .offset = begin};
+  };
+  const job_begin begin = begins_[place - 1];
+  return {.place = place,
+          .output = left(output_[place - 1], begin.output),
+          .errors = left(errors_[place - 1], begin.errors)};
 }
 
 std::vector<int> job_files::all() const {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,12 @@
 
 namespace selvage::cli {
 
+/// How long the files of a place were when its job began. In memory that workers share with the host.
+struct job_begin {
+  std::uint64_t output = 0;
+  std::uint64_t errors = 0;
+};
+
 /// What every job of a run has in common. Reaches the workers by fork.
 struct job_plan {
   std::vector<text_template> arguments{};
@@ -22,6 +29,7 @@ struct job_plan {
   /// By place - 1; empty: jobs write to our own output and errors.
   std::vector<int> output_files{};
   std::vector<int> error_files{};
+  std::span<job_begin> begins{};
   /// Lines are passed on as they come. A file without content, whose lock keeps those of several jobs apart.
   std::optional<int> line_lock{};
   bool tagged = false;  ///< these lines begin with the item and a tab
@@ -67,10 +75,14 @@ class job_files {
   [[nodiscard]] const std::vector<int>& output() const noexcept { return output_; }
   [[nodiscard]] const std::vector<int>& errors() const noexcept { return errors_; }
   [[nodiscard]] std::vector<int> all() const;
+  [[nodiscard]] std::span<job_begin> begins() const noexcept { return begins_; }
+  /// What the job that had a place last has written there. Requires: it has ended, without a result.
+  [[nodiscard]] job_result written_in(unsigned place) const;
 
  private:
   std::vector<int> output_;
   std::vector<int> errors_;
+  std::span<job_begin> begins_;  // a map of its own
 };
 
 }  // namespace selvage::cli

@@ -18,6 +18,13 @@ namespace {
 
 constexpr std::size_t copied_at_once = 65'536;
 
+/// The room on the disk of what was not taken out of its file. Where it cannot be given back, it is at the end.
+void give_back(const job_output& what, int file) {
+  if (!what.text.empty() || what.size == 0) return;
+  (void)::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(what.offset),
+                    static_cast<off_t>(what.size));
+}
+
 }  // namespace
 
 int try_to_write_all(int fd, std::string_view text) {
@@ -80,10 +87,24 @@ void job_printer::print_one(int to, const job_output& what, int file, std::strin
     if (tagged_) return write_all(to, tagged.pass(text));
     write_all(to, text);
   });
-  if (!what.text.empty() || what.size == 0) return;
-  // Its room on the disk is given back. Where that cannot be, it is at the end.
-  (void)::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(what.offset),
-                    static_cast<off_t>(what.size));
+  give_back(what, file);
+}
+
+std::string first_line(const job_output& what, int file) {
+  constexpr std::size_t most = 256;
+  std::string line = what.text.substr(0, most);
+  if (line.empty() && what.size != 0 && file >= 0) {
+    line.resize(std::min<std::uint64_t>(what.size, most));
+    const ssize_t got = ::pread(file, line.data(), line.size(), static_cast<off_t>(what.offset));
+    line.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+  }
+  line.resize(std::min(line.size(), line.find('\n')));
+  return line;
+}
+
+void discard(const job_result& job, const job_files& files) {
+  give_back(job.output, files.output()[job.place - 1]);
+  give_back(job.errors, files.errors()[job.place - 1]);
 }
 
 job_log::job_log(const std::string& path) {

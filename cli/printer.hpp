@@ -32,6 +32,12 @@ class line_tagger {
 /// Passes on what a stream of a job has written, in parts. `file`: of its place. Throws std::runtime_error.
 void read_output(const job_output& what, int file, const std::function<void(std::string_view)>& to);
 
+/// The beginning of what a stream of a job has written, up to the end of its first line.
+[[nodiscard]] std::string first_line(const job_output& what, int file);
+
+/// Gives back the room on the disk of output that is not printed.
+void discard(const job_result& job, const job_files& files);
+
 class job_printer {
  public:
   /// `tagged`: each line begins with the item and a tab.

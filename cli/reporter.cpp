@@ -35,7 +35,9 @@ bool is_of_the_command(int start_error) {
 reporter::reporter(const run_arguments& given, const job_plan& jobs, const job_files& files, event_log& events)
     : given_(given),
       jobs_(jobs),
+      files_(files),
       printer_(files, given.tag),
+      left_(files),
       log_(given.joblog),
       events_(events),
       results_(given.results, files),
@@ -50,19 +52,28 @@ void reporter::job_ended(item_outcome<input, job_result>& outcome) {
     return jobs_.command_for(
         {.item = *outcome.item, .number = job.number, .place = result == nullptr ? 1 : result->place});
   };
-  if (!given_.results.empty() && !outcome.resumed) results_.add(job, command());
+  const auto left = left_.take(outcome.ordinal);
+  const job_result* const wrote = result != nullptr ? result : left ? &*left : nullptr;
+  const std::string words = outcome.failed && wrote != nullptr ? first_words(*wrote) : std::string();
+  if (!given_.results.empty() && !outcome.resumed) results_.add(job, wrote, command());
+  if (result == nullptr && left) printer_.print(*left, outcome.item->text);
   if (result != nullptr) {
+    if (left) discard(*left, files_);  // of an attempt before the one that has a result
     if (result->output_error != 0) throw_output_error(result->output_error);
     print(outcome);
     if (!given_.joblog.empty() && !outcome.resumed) log_.add(job.number, *result, command());
     if (is_of_the_command(result->start_error)) take_start_error(*result, command());
   }
-  if (!outcome.failed) return;
-  if (result != nullptr) {
-    failures_.add(*result, outcome.item->text);
-  } else {
-    failures_.add(outcome.result.error(), outcome.item->text);
-  }
+  if (outcome.failed) add_failure(outcome, words);
+}
+
+void reporter::add_failure(const item_outcome<input, job_result>& outcome, const std::string& words) {
+  if (outcome.result) return failures_.add(*outcome.result, outcome.item->text, words);
+  failures_.add(outcome.result.error(), outcome.item->text, words);
+}
+
+std::string reporter::first_words(const job_result& of) const {
+  return first_line(of.errors, files_.errors().empty() ? -1 : files_.errors()[of.place - 1]);
 }
 
 void reporter::print(const item_outcome<input, job_result>& outcome) const {

@@ -11,6 +11,7 @@
 
 #include "event_log.hpp"
 #include "job.hpp"
+#include "leftovers.hpp"
 #include "printer.hpp"
 #include "progress.hpp"
 #include "results.hpp"
@@ -24,6 +25,7 @@ class reporter {
   reporter(const run_arguments& given, const job_plan& jobs, const job_files& files, event_log& events);
 
   void job_ended(item_outcome<input, job_result>& outcome);
+  void attempt_failed(const failed_attempt& attempt) { left_.attempt_failed(attempt); }
   void show(const run_progress& now) { progress_.show(now); }
   void run_ended(const run_report& report);
 
@@ -32,11 +34,15 @@ class reporter {
 
  private:
   void print(const item_outcome<input, job_result>& outcome) const;
+  void add_failure(const item_outcome<input, job_result>& outcome, const std::string& words);
+  [[nodiscard]] std::string first_words(const job_result& of) const;
   void take_start_error(const job_result& result, const std::vector<std::string>& command);
 
   const run_arguments& given_;
   const job_plan& jobs_;
+  const job_files& files_;
   job_printer printer_;
+  leftovers left_;
   job_log log_;
   event_log& events_;
   result_folder results_;

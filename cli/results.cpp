@@ -55,15 +55,15 @@ void result_folder::copy(const std::string& to, const job_output& what, const st
   read_output(what, files[place - 1], [&](std::string_view part) { copy.write(part); });
 }
 
-void result_folder::add(const job_end& job, const std::vector<std::string>& command) const {
+void result_folder::add(const job_end& job, const job_result* wrote, const std::vector<std::string>& command) const {
   if (path_.empty()) return;
   const std::string folder = path_ + "/" + std::to_string(job.number);
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
   if (problem) fail(folder, problem.value());
-  if (job.result != nullptr) {
-    copy(folder + "/stdout", job.result->output, files_.output(), job.result->place);
-    copy(folder + "/stderr", job.result->errors, files_.errors(), job.result->place);
+  if (wrote != nullptr) {
+    copy(folder + "/stdout", wrote->output, files_.output(), wrote->place);
+    copy(folder + "/stderr", wrote->errors, files_.errors(), wrote->place);
   }
   std::string about = fmt::format(R"({{"number":{},"item":{},"command":{},"attempts":{},"seconds":{:.6f})", job.number,
                                   json_text(job.item), json_list(command), job.attempts,

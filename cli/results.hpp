@@ -14,7 +14,8 @@ class result_folder {
  public:
   /// Empty: nothing is kept.
   result_folder(std::string path, const job_files& files);
-  void add(const job_end& job, const std::vector<std::string>& command) const;
+  /// `wrote`: the job's result, or what one without a result has left; null: nothing.
+  void add(const job_end& job, const job_result* wrote, const std::vector<std::string>& command) const;
 
  private:
   void copy(const std::string& to, const job_output& what, const std::vector<int>& files, unsigned place) const;

@@ -72,6 +72,7 @@ class job_streams {
   void connect(job_plan& jobs, pool_options& pool) const {
     jobs.output_files = files_.output();
     jobs.error_files = files_.errors();
+    jobs.begins = files_.begins();
     pool.inherit = files_.all();
     if (line_lock_ < 0) return;
     jobs.line_lock = line_lock_;
@@ -109,6 +110,7 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
   options.judge = failure_of;
   options.fingerprint = {{"command", fmt::to_string(fmt::join(plan.command, " "))},
                          {"shell", given.shell ? "yes" : "no"}};
+  options.on_failed_attempt = [&tell](const failed_attempt& attempt) { tell.attempt_failed(attempt); };
   if (!given.quiet) options.on_progress = [&tell](const run_progress& now) { tell.show(now); };
   options.emit = [&](item_outcome<input, job_result>&& outcome) {
     tell.job_ended(outcome);

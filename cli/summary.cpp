@@ -32,17 +32,18 @@ std::optional<std::string> failure_of(const job_result& job) {
   return std::nullopt;
 }
 
-void failure_summary::add(const error& why, const std::string& item) {
+void failure_summary::add(const error& why, const std::string& item, const std::string& words) {
   auto& reason = reasons_[std::string(to_string(why.code()))];
-  if (reason.first++ == 0) reason.second = item + ": " + why.details().message;
+  if (reason.first++ != 0) return;
+  reason.second = item + ": " + why.details().message;
+  if (!words.empty()) reason.second += ": " + words;
 }
 
-void failure_summary::add(const job_result& job, const std::string& item) {
+void failure_summary::add(const job_result& job, const std::string& item, const std::string& words) {
   auto& reason = reasons_[failure_of(job).value_or("failed")];
   if (reason.first++ != 0) return;
-  const std::string_view words = job.errors.text;
   reason.second = item;
-  if (!words.empty()) reason.second += ": " + std::string(words.substr(0, words.find('\n')));
+  if (!words.empty()) reason.second += ": " + words;
 }
 
 void failure_summary::print() const {

@@ -21,8 +21,9 @@ namespace selvage::cli {
 /// What failed, by reason, with the first words of each.
 class failure_summary {
  public:
-  void add(const error& why, const std::string& item);
-  void add(const job_result& job, const std::string& item);
+  /// `words`: the first line of what it has written to its standard error.
+  void add(const error& why, const std::string& item, const std::string& words = {});
+  void add(const job_result& job, const std::string& item, const std::string& words);
   void print() const;
 
  private:

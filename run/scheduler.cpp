@@ -310,6 +310,9 @@ void scheduler::settle(slot which, std::optional<error> problem, bool has_value)
     problem = late_failure(settings_.task->name, its.attempts, its.run_time, *pace_.longest());
   its.peak_memory = std::max(its.peak_memory, problem->details().usage.peak_resident_bytes);
   its.deaths += is_death(problem->code()) ? 1 : 0;
+  if (settings_.on_failed_attempt) {
+    settings_.on_failed_attempt({its.ordinal, its.attempts, its.place, has_value, *problem});
+  }
   pause_or_fail(which, *problem);
 }
 

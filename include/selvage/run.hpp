@@ -268,6 +268,7 @@ run_report run(
       .window = options.window,
       .stop = options.stop,
       .stop_now = options.stop_now,
+      .on_failed_attempt = options.on_failed_attempt,
       .on_progress = options.on_progress,
       .progress_interval = options.progress_interval,
       .task = task.record(),

@@ -74,6 +74,15 @@ struct run_progress {
   std::chrono::nanoseconds elapsed{0};
 };
 
+/// An attempt of an item that came to nothing.
+struct failed_attempt {
+  std::uint64_t ordinal = 0;  ///< of the item
+  unsigned attempt = 1;
+  unsigned place = 1;      ///< see item_context
+  bool has_value = false;  ///< that run_options::judge says is a failure
+  const error& problem;
+};
+
 /// What came of one item.
 template <class T, class R>
 struct item_outcome {
@@ -145,7 +154,10 @@ struct run_options {
       0;                   ///< items that are waiting or active, at most; 0: four for each active one, at least 64
   std::size_t window = 0;  ///< items pulled and not yet told, at most, where they are told in order; 0: 4 source_buffer
   std::stop_token stop{};  ///< nothing more is started, what runs may finish
-  std::stop_token stop_now{};                              ///< what runs is aborted as well
+  std::stop_token stop_now{};  ///< what runs is aborted as well
+  /// Told each attempt that has failed, before another item is given its place: for a log, or for what it has left
+  /// there. Called on the thread that called run. What it throws ends the run and leaves run().
+  std::function<void(const failed_attempt&)> on_failed_attempt{};
   std::function<void(const run_progress&)> on_progress{};  ///< told on the thread that called run, and at the end
   std::chrono::nanoseconds progress_interval{std::chrono::milliseconds(200)};
 };

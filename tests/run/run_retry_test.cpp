@@ -71,6 +71,32 @@ TEST_F(retries, pass_their_number_to_the_task) {
   EXPECT_EQ(told, 4);
 }
 
+TEST_F(retries, are_told_of_each_attempt_that_failed_while_its_place_is_its_own) {
+  const counters tried(3);
+  const auto second_time = task("second_time", [&tried](const item_context& item, int n) {
+    if (++tried[static_cast<std::size_t>(n)] > 1) return item.place;
+    if (n == 2) ::raise(SIGKILL);
+    throw std::runtime_error("not yet");
+  });
+  pool pool(watched({.workers = 1}), second_time);
+  std::vector<std::string> told;
+  const auto report =
+      run(pool, second_time, std::vector<int>{1, 2},
+          {.parallel = 1,
+           .retry = {.attempts = 2, .backoff = 0ms},
+           .judge = [](unsigned) -> std::optional<std::string> { return "never good"; },
+           .on_failed_attempt =
+               [&](const failed_attempt& attempt) {
+                 EXPECT_EQ(attempt.place, 1U);
+                 EXPECT_EQ(attempt.has_value, attempt.attempt == 2);
+                 told.push_back(std::to_string(attempt.ordinal) + "/" + std::to_string(attempt.attempt) + ": " +
+                                std::string(to_string(attempt.problem.code())));
+               }});
+  EXPECT_EQ(report.failed, 2U);
+  EXPECT_THAT(told, ::testing::UnorderedElementsAre("0/1: task_failed", "0/2: task_failed", "1/1: crashed",
+                                                    "1/2: task_failed"));
+}
+
 TEST_F(retries, of_what_kills_each_worker_end_in_quarantine_and_the_run_goes_on) {
   const auto die_of_seven = task("die_of_seven", [](int n) {
     if (n == 7) ::raise(SIGKILL);

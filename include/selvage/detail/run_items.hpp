@@ -100,6 +100,7 @@ struct run_settings {
   std::size_t window;
   std::stop_token stop;
   std::stop_token stop_now;
+  std::function<void(const failed_attempt&)> on_failed_attempt;
   std::function<void(const run_progress&)> on_progress;
   std::chrono::nanoseconds progress_interval;
   std::shared_ptr<const task_record> task;
