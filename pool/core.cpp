@@ -75,7 +75,7 @@ pool_core::~pool_core() {
   // is no thread.
   if (helper_.joinable()) helper_.detach();
   if (in_owner()) {
-    host::wait_for_visitors();
+    base::wait_for_visitors();
     return;
   }
   // In a forked child nothing of the pool is ours but copies of its descriptors.

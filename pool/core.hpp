@@ -37,6 +37,7 @@
 
 #include <selvage/detail/submit.hpp>
 #include <selvage/pool.hpp>
+#include "base/this_process.hpp"
 #include "base/unique_fd.hpp"
 #include "pool/answer.hpp"
 #include "pool/balancer.hpp"
@@ -46,7 +47,6 @@
 #include "pool/figures.hpp"
 #include "pool/lane_port.hpp"
 #include "pool/task_index.hpp"
-#include "pool/this_process.hpp"
 #include "pool/worker_class.hpp"
 #include "shm/segment.hpp"
 #include "shm/spin_trial.hpp"
@@ -129,7 +129,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void wait_until_ready();
   void shutdown(std::chrono::nanoseconds drain);
   [[nodiscard]] pool_stats stats() const;
-  [[nodiscard]] bool in_owner() const noexcept { return host::is_this_process(process_); }
+  [[nodiscard]] bool in_owner() const noexcept { return base::is_this_process(process_); }
 
  private:
   using lock_type = std::unique_lock<host::biased_mutex>;
@@ -296,7 +296,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::vector<std::unique_ptr<host::lane_port>> lanes_;
   base::unique_fd bell_;
   launched processes_;
-  const std::uint64_t process_ = host::token_of_this_process();
+  const std::uint64_t process_ = base::token_of_this_process();
 
   // Under lock_.
   mutable host::biased_mutex lock_{fences_};

@@ -148,7 +148,7 @@ void settle_in_child(call_state& call) {
 
 bool wait_until_settled(call_state& call, std::uint64_t until_ns) {
   if (call.settled()) return true;
-  if (!host::is_this_process(call.process)) {
+  if (!base::is_this_process(call.process)) {
     settle_in_child(call);
     return true;
   }
@@ -157,12 +157,12 @@ bool wait_until_settled(call_state& call, std::uint64_t until_ns) {
 }
 
 void abort_call(call_state& call) noexcept {
-  if (call.settled() || !host::is_this_process(call.process)) return;
+  if (call.settled() || !base::is_this_process(call.process)) return;
   if (const host::visit pool(call); pool) pool->abort(call);
 }
 
 void notify_when_settled(call_state& call, std::function<void()> callback) {
-  if (!call.settled() && !host::is_this_process(call.process)) settle_in_child(call);
+  if (!call.settled() && !base::is_this_process(call.process)) settle_in_child(call);
   if (call.settled()) return callback();
   if (const host::visit pool(call); pool) return pool->notify(call, std::move(callback));
   callback();
@@ -171,7 +171,7 @@ void notify_when_settled(call_state& call, std::function<void()> callback) {
 void release_in_place(call_state& call) noexcept {
   const std::shared_ptr<void> pool = std::move(call.keeps_pool);
   if (!pool) return;  // given back already
-  if (host::is_this_process(call.process)) call.owner->release_in_place(call);
+  if (base::is_this_process(call.process)) call.owner->release_in_place(call);
   call.in_place = false;  // in a forked child too: the pool may be gone when the call goes
 }
 

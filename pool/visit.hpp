@@ -12,8 +12,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/this_process.hpp"
 #include "pool/core.hpp"
-#include "pool/this_process.hpp"
 
 namespace selvage::host {
 
@@ -21,7 +21,7 @@ class visit {
  public:
   /// Requires: the call's process is this one. Empty where the call is settled.
   explicit visit(const detail::call_state& call) noexcept {
-    process_page& page = *the_process_page.load(std::memory_order_acquire);  // SYNC process_page
+    base::process_page& page = *base::the_process_page.load(std::memory_order_acquire);  // SYNC process_page
     std::atomic<std::uint32_t>& inside = page.visitors[place_of_this_thread() % page.visitors.size()].inside;
     inside.fetch_add(1, std::memory_order_seq_cst);  // SYNC visitor: before the look
     if (call.phase.load(std::memory_order_seq_cst) != static_cast<std::uint32_t>(detail::call_phase::settled))

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -38,7 +37,7 @@ journal_core::journal_core(store_detail::owned_directory directory, std::unique_
       environment_(std::move(environment)),
       options_(options),
       told_(std::move(told)),
-      process_(::getpid()),
+      process_(base::token_of_this_process()),
       look_(*environment_) {
   const base::signals_blocked quiet;  // the program's handlers run on the program's threads
   writer_ = std::thread([this] { write(); });
@@ -56,8 +55,6 @@ journal_core::~journal_core() {
     (void)store_detail::attempt(file(), [&] { environment_->sync(); });
   }
 }
-
-bool journal_core::is_ours() const noexcept { return process_ == ::getpid(); }
 
 bool journal_core::find(std::string_view key, const std::function<void(const stored_item&)>& use) {
   const std::lock_guard guard(looking_);

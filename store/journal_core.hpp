@@ -15,6 +15,7 @@
 
 #include <selvage/store.hpp>
 
+#include "base/this_process.hpp"
 #include "schema/stored_run.hpp"
 #include "store/environment.hpp"
 #include "store/records.hpp"
@@ -42,7 +43,7 @@ class journal_core {
   }
   [[nodiscard]] std::uint64_t found() const noexcept { return look_.items_at_first(); }
   /// False in a forked child, where nothing of this may be touched.
-  [[nodiscard]] bool is_ours() const noexcept;
+  [[nodiscard]] bool is_ours() const noexcept { return base::is_this_process(process_); }
   [[nodiscard]] const std::filesystem::path& file() const noexcept { return environment_->file(); }
 
  private:
@@ -71,7 +72,7 @@ class journal_core {
   const std::unique_ptr<store_detail::environment> environment_;
   const store_options options_;
   const journal_options told_;
-  const int process_;
+  const std::uint64_t process_;  // token
 
   std::mutex looking_;  // one lookup at a time, and none while the map grows
   store_detail::standing_look look_;

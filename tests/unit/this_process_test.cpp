@@ -1,6 +1,6 @@
 // What tells a process from the children that it forked, and who is counted while entering a pool.
 
-#include "pool/this_process.hpp"
+#include "base/this_process.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@
 
 #include "tests/support/child.hpp"
 
-namespace selvage::host {
+namespace selvage::base {
 namespace {
 
 TEST(this_process, keeps_its_token) {
@@ -69,4 +69,4 @@ TEST(visitors, of_the_parent_are_not_waited_for_in_a_forked_child) {
 }
 
 }  // namespace
-}  // namespace selvage::host
+}  // namespace selvage::base

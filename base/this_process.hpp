@@ -2,8 +2,8 @@
 // What belongs to this process and to no copy of it: a token that tells it from a child that it forked, and a count of
 // the threads that are just entering a pool.
 //
-// Called by: the pool's core (is this still the process that built me?) and visit.hpp. Never: makes a system call once
-// the first pool is there.
+// Called by: the pool's core and the store's journal (is this still the process that built me?), and pool/visit.hpp.
+// Never: makes a system call once the first token is there.
 //
 // Both lie in one page that the kernel empties in a forked child: there no pool of the parent is mapped, none of its
 // threads runs, and so nobody is entering. Source: madvise(2), MADV_WIPEONFORK.
@@ -15,7 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace selvage::host {
+namespace selvage::base {
 
 /// Threads that are entering a pool, counted in one of these. More of them than cores are of no use: they only keep
 /// threads from sharing a cache line.
@@ -24,11 +24,11 @@ struct alignas(64) visitor_count {
 };
 
 struct process_page {
-  std::atomic<std::uint64_t> token{0};  ///< 0: no pool was built here yet
+  std::atomic<std::uint64_t> token{0};  ///< 0: nobody has asked for one here yet
   std::array<visitor_count, 16> visitors;
 };
 
-inline constinit std::atomic<process_page*> the_process_page = nullptr;  // mapped by the first pool, for ever
+inline constinit std::atomic<process_page*> the_process_page = nullptr;  // mapped for the first token, for ever
 
 /// The token of this process, which is made up where it has none. Errors: std::system_error where there is no memory.
 [[nodiscard]] std::uint64_t token_of_this_process();
@@ -43,4 +43,4 @@ inline constinit std::atomic<process_page*> the_process_page = nullptr;  // mapp
 /// Returns once no thread is inside that was there at the time of the call. They stay for a dozen instructions.
 void wait_for_visitors() noexcept;
 
-}  // namespace selvage::host
+}  // namespace selvage::base

@@ -1,6 +1,6 @@
 // The page that a fork empties: see this_process.hpp.
 
-#include "pool/this_process.hpp"
+#include "base/this_process.hpp"
 
 #include <sys/mman.h>
 
@@ -10,22 +10,22 @@
 
 #include "base/clock.hpp"
 #include "base/syscalls.hpp"
-#include "shm/layout.hpp"
 
-namespace selvage::host {
+namespace selvage::base {
 namespace {
 
-static_assert(sizeof(process_page) <= shm::page_bytes);
+constexpr std::size_t page_bytes = 4096;
+static_assert(sizeof(process_page) <= page_bytes);
 
 process_page& mapped_page() {
   if (process_page* const known = the_process_page.load(std::memory_order_acquire)) return *known;  // SYNC process_page
-  void* const memory = ::mmap(nullptr, shm::page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) base::throw_errno(errno, "mmap of the page that a fork empties");
-  base::check(::madvise(memory, shm::page_bytes, MADV_WIPEONFORK), "madvise(MADV_WIPEONFORK)");
+  void* const memory = ::mmap(nullptr, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) throw_errno(errno, "mmap of the page that a fork empties");
+  check(::madvise(memory, page_bytes, MADV_WIPEONFORK), "madvise(MADV_WIPEONFORK)");
   auto* const fresh = new (memory) process_page;
   process_page* known = nullptr;
   if (the_process_page.compare_exchange_strong(known, fresh, std::memory_order_acq_rel)) return *fresh;
-  ::munmap(memory, shm::page_bytes);  // another thread built the first pool
+  ::munmap(memory, page_bytes);  // another thread was faster
   return *known;
 }
 
@@ -36,7 +36,7 @@ std::uint64_t token_of_this_process() {
   std::uint64_t known = 0;
   // The time tells it from every process that it may be a copy of: none has made one up at this instant. relaxed:
   // nothing else is published by it
-  const std::uint64_t fresh = base::now_ns();
+  const std::uint64_t fresh = now_ns();
   return page.token.compare_exchange_strong(known, fresh, std::memory_order_relaxed) ? fresh : known;
 }
 
@@ -56,4 +56,4 @@ void wait_for_visitors() noexcept {
   }
 }
 
-}  // namespace selvage::host
+}  // namespace selvage::base
