@@ -18,6 +18,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <memory>
 #include <stdexcept>
 #include <system_error>
 
@@ -179,7 +180,7 @@ job_result run_job(const job_plan& plan, const item_context& context, const inpu
     const int errors = plan.error_files[context.place - 1];
     const std::uint64_t output_before = size_of_file(output);
     const std::uint64_t errors_before = size_of_file(errors);
-    plan.begins[context.place - 1] = {.output = output_before, .errors = errors_before};
+    plan.begins[context.place - 1].note(context, output_before, errors_before);
     wiring.connect(STDOUT_FILENO, output);
     wiring.connect(STDERR_FILENO, errors);
     run_process(result, wiring, command, nullptr);
@@ -204,6 +205,7 @@ job_files::job_files(unsigned jobs) {
   if (shared == MAP_FAILED)
     throw std::runtime_error("no memory for the jobs: " + std::generic_category().message(errno));
   begins_ = {static_cast<job_begin*>(shared), jobs};
+  std::uninitialized_default_construct(begins_.begin(), begins_.end());
 }
 
 job_files::~job_files() {
@@ -211,16 +213,27 @@ job_files::~job_files() {
   if (!begins_.empty()) ::munmap(begins_.data(), begins_.size_bytes());
 }
 
-job_result job_files::written_in(unsigned place) const {
+void job_begin::note(const item_context& of, std::uint64_t output_before, std::uint64_t errors_before) noexcept {
+  attempt.store(0, std::memory_order_relaxed);          // relaxed: the fence below orders it
+  std::atomic_thread_fence(std::memory_order_release);  // SYNC job_begin: nobody takes half of two jobs for one
+  ordinal = of.ordinal;
+  output = output_before;
+  errors = errors_before;
+  attempt.store(of.attempt, std::memory_order_release);  // SYNC job_begin: the rest is there
+}
+
+std::optional<job_result> job_files::left_by(const failed_attempt& of) const {
   const auto left = [](int fd, std::uint64_t begin) {
     const std::uint64_t end = size_of_file(fd);
     begin = std::min(begin, end);  // whatever a worker has noted
     return job_output{.text = {}, .size = end - begin, .offset = begin};
   };
-  const job_begin begin = begins_[place - 1];
-  return {.place = place,
-          .output = left(output_[place - 1], begin.output),
-          .errors = left(errors_[place - 1], begin.errors)};
+  const std::size_t place = of.place - 1;
+  const job_begin& begin = begins_[place];
+  const std::uint32_t attempt = begin.attempt.load(std::memory_order_acquire);  // SYNC job_begin
+  if (attempt != of.attempt || begin.ordinal != of.ordinal) return std::nullopt;
+  return job_result{
+      .place = of.place, .output = left(output_[place], begin.output), .errors = left(errors_[place], begin.errors)};
 }
 
 std::vector<int> job_files::all() const {

@@ -3,6 +3,7 @@
 // no name, one pair for each place among the jobs that run; what is short comes back with the result, and what is long
 // stays in the file until it is printed, so that no amount of it needs memory.
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -10,16 +11,22 @@
 #include <vector>
 
 #include <selvage/item_context.hpp>
+#include <selvage/run_options.hpp>
 
 #include "input.hpp"
 #include "placeholder.hpp"
 
 namespace selvage::cli {
 
-/// How long the files of a place were when its job began. In memory that workers share with the host.
+/// How long the files of a place were when its job began, and which job that is. In memory that workers share with the
+/// host, which reads it once the worker has ended or given its answer.
 struct job_begin {
+  std::atomic<std::uint32_t> attempt = 0;  ///< 0: none is noted; written last
+  std::uint64_t ordinal = 0;
   std::uint64_t output = 0;
   std::uint64_t errors = 0;
+
+  void note(const item_context& of, std::uint64_t output_before, std::uint64_t errors_before) noexcept;
 };
 
 /// What every job of a run has in common. Reaches the workers by fork.
@@ -76,8 +83,8 @@ class job_files {
   [[nodiscard]] const std::vector<int>& errors() const noexcept { return errors_; }
   [[nodiscard]] std::vector<int> all() const;
   [[nodiscard]] std::span<job_begin> begins() const noexcept { return begins_; }
-  /// What the job that had a place last has written there. Requires: it has ended, without a result.
-  [[nodiscard]] job_result written_in(unsigned place) const;
+  /// What an attempt that has ended without a result has written in its place. Nothing where it had not begun.
+  [[nodiscard]] std::optional<job_result> left_by(const failed_attempt& attempt) const;
 
  private:
   std::vector<int> output_;

@@ -12,7 +12,7 @@ void leftovers::attempt_failed(const failed_attempt& attempt) {
   if (files_.output().empty()) return;
   if (const auto earlier = take(attempt.ordinal)) discard(*earlier, files_);  // this one's output is told instead
   if (attempt.has_value) return;
-  of_.emplace(attempt.ordinal, files_.written_in(attempt.place));
+  if (auto left = files_.left_by(attempt)) of_.emplace(attempt.ordinal, *std::move(left));
 }
 
 std::optional<job_result> leftovers::take(std::uint64_t ordinal) {

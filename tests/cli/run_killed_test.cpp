@@ -60,4 +60,13 @@ TEST(run_killed_jobs, that_fail_by_themselves_at_last_are_not_heard_twice) {
   EXPECT_THAT(ran.errors, HasSubstr("1 exited with 3, the first: 1: why\n"));
 }
 
+TEST(run_killed_jobs, that_had_not_begun_have_left_nothing) {
+  command_line shell;
+  std::string items = "1\n";
+  items.append(std::size_t{100} << 20U, 'x');  // more than a worker is sent
+  const auto ran = shell.run({"run", "-q", "-j1", "--shell", "--", ": {}; head -c 100000 /dev/zero"}, items);
+  EXPECT_EQ(ran.status, 1);
+  EXPECT_EQ(ran.output, std::string(100'000, '\0'));
+}
+
 }  // namespace
