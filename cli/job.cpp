@@ -214,8 +214,7 @@ job_files::~job_files() {
 }
 
 void job_begin::note(const item_context& of, std::uint64_t output_before, std::uint64_t errors_before) noexcept {
-  attempt.store(0, std::memory_order_relaxed);          // relaxed: the fence below orders it
-  std::atomic_thread_fence(std::memory_order_release);  // SYNC job_begin: nobody takes half of two jobs for one
+  attempt.exchange(0, std::memory_order_acquire);  // SYNC job_begin: what follows stays behind it
   ordinal = of.ordinal;
   output = output_before;
   errors = errors_before;
