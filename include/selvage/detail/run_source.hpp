@@ -145,7 +145,7 @@ class threaded_source final : public run_source<T> {
         if (ended_) return;
         first = ahead_.empty();
         if (item) ahead_.push_back(*std::move(item));
-        problem_ = problem;
+        problem_ = std::move(problem);  // whoever takes it is the only one who has it
         ended_ = last;
       }
       if (first || last) wake_();
