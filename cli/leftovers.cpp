@@ -9,10 +9,14 @@
 namespace selvage::cli {
 
 void leftovers::attempt_failed(const failed_attempt& attempt) {
-  if (files_.output().empty()) return;
+  if (!files_.are_there()) return;
   if (const auto earlier = take(attempt.ordinal)) discard(*earlier, files_);  // this one's output is told instead
   if (attempt.has_value) return;
-  if (auto left = files_.left_by(attempt)) of_.emplace(attempt.ordinal, *std::move(left));
+  auto left = files_.left_by(attempt);
+  if (!left) return;
+  auto& [output, errors] = *left;
+  of_.emplace(attempt.ordinal,
+              job_result{.place = attempt.place, .output = std::move(output), .errors = std::move(errors)});
 }
 
 std::optional<job_result> leftovers::take(std::uint64_t ordinal) {

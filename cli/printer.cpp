@@ -52,9 +52,9 @@ void write_all(int fd, std::string_view text) {
 }
 
 void job_printer::print(const job_result& job, std::string_view tag) const {
-  const bool has_files = !files_.output().empty();  // otherwise there is only what was kept by an earlier run
-  print_one(STDOUT_FILENO, job.output, has_files ? files_.output()[job.place - 1] : -1, tag);
-  print_one(STDERR_FILENO, job.errors, has_files ? files_.errors()[job.place - 1] : -1, tag);
+  const auto [output, errors] = files_.of(job.place);  // without, there is only what was kept by an earlier run
+  print_one(STDOUT_FILENO, job.output, output, tag);
+  print_one(STDERR_FILENO, job.errors, errors, tag);
 }
 
 std::string line_tagger::pass(std::string_view text) {
@@ -74,7 +74,8 @@ void read_output(const job_output& what, int file, const std::function<void(std:
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), what.size - done));
     const ssize_t got = ::pread(file, part.data(), want, static_cast<off_t>(what.offset + done));
     if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) throw std::runtime_error("the output of a job cannot be read back");
+    if (got < 0) throw std::runtime_error("output of a job cannot be read: " + std::generic_category().message(errno));
+    if (got == 0) return;  // a worker has said that there is more than it has written
     to({part.data(), static_cast<std::size_t>(got)});
     done += static_cast<std::uint64_t>(got);
   }
@@ -103,8 +104,9 @@ std::string first_line(const job_output& what, int file) {
 }
 
 void discard(const job_result& job, const job_files& files) {
-  give_back(job.output, files.output()[job.place - 1]);
-  give_back(job.errors, files.errors()[job.place - 1]);
+  const auto [output, errors] = files.of(job.place);
+  give_back(job.output, output);
+  give_back(job.errors, errors);
 }
 
 job_log::job_log(const std::string& path) {

@@ -72,9 +72,7 @@ void reporter::add_failure(const item_outcome<input, job_result>& outcome, const
   failures_.add(outcome.result.error(), outcome.item->text, words);
 }
 
-std::string reporter::first_words(const job_result& of) const {
-  return first_line(of.errors, files_.errors().empty() ? -1 : files_.errors()[of.place - 1]);
-}
+std::string reporter::first_words(const job_result& of) const { return first_line(of.errors, files_.of(of.place)[1]); }
 
 void reporter::print(const item_outcome<input, job_result>& outcome) const {
   const job_result& result = *outcome.result;

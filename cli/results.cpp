@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "json.hpp"
+#include "owned_fd.hpp"
 #include "printer.hpp"
 
 namespace selvage::cli {
@@ -26,19 +26,16 @@ class new_file {
  public:
   explicit new_file(std::string path) : path_(std::move(path)) {
     constexpr mode_t mode = 0666;
-    fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
-    if (fd_ < 0) fail(path_, errno);
+    fd_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    if (!fd_) fail(path_, errno);
   }
-  new_file(const new_file&) = delete;
-  new_file& operator=(const new_file&) = delete;
-  ~new_file() { ::close(fd_); }
   void write(std::string_view text) const {
-    if (const int error = try_to_write_all(fd_, text)) fail(path_, error);
+    if (const int error = try_to_write_all(fd_.get(), text)) fail(path_, error);
   }
 
  private:
   std::string path_;
-  int fd_ = -1;
+  owned_fd fd_;
 };
 
 }  // namespace
@@ -49,10 +46,9 @@ result_folder::result_folder(std::string path, const job_files& files) : path_(s
   if (problem) fail(path_, problem.value());
 }
 
-void result_folder::copy(const std::string& to, const job_output& what, const std::vector<int>& files,
-                         unsigned place) const {
+void result_folder::copy(const std::string& to, const job_output& what, int file) const {
   const new_file copy(to);
-  read_output(what, files[place - 1], [&](std::string_view part) { copy.write(part); });
+  read_output(what, file, [&](std::string_view part) { copy.write(part); });
 }
 
 void result_folder::add(const job_end& job, const job_result* wrote, const std::vector<std::string>& command) const {
@@ -62,8 +58,9 @@ void result_folder::add(const job_end& job, const job_result* wrote, const std::
   std::filesystem::create_directories(folder, problem);
   if (problem) fail(folder, problem.value());
   if (wrote != nullptr) {
-    copy(folder + "/stdout", wrote->output, files_.output(), wrote->place);
-    copy(folder + "/stderr", wrote->errors, files_.errors(), wrote->place);
+    const auto [output, errors] = files_.of(wrote->place);
+    copy(folder + "/stdout", wrote->output, output);
+    copy(folder + "/stderr", wrote->errors, errors);
   }
   std::string about = fmt::format(R"({{"number":{},"item":{},"command":{},"attempts":{},"seconds":{:.6f})", job.number,
                                   json_text(job.item), json_list(command), job.attempts,

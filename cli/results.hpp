@@ -18,7 +18,7 @@ class result_folder {
   void add(const job_end& job, const job_result* wrote, const std::vector<std::string>& command) const;
 
  private:
-  void copy(const std::string& to, const job_output& what, const std::vector<int>& files, unsigned place) const;
+  void copy(const std::string& to, const job_output& what, int file) const;
 
   std::string path_;
   const job_files& files_;

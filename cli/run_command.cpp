@@ -61,28 +61,21 @@ int print_commands(input_source& items, const job_plan& jobs) {
 /// Where the output of jobs goes, and what they inherit for that.
 class job_streams {
  public:
-  job_streams(const run_arguments& given, unsigned jobs)
-      : files_(given.ungroup || given.line_buffer ? 0 : jobs),
-        line_lock_(given.line_buffer ? make_unnamed_file() : -1) {}
-  job_streams(const job_streams&) = delete;
-  job_streams& operator=(const job_streams&) = delete;
-  ~job_streams() {
-    if (line_lock_ >= 0) ::close(line_lock_);
+  job_streams(const run_arguments& given, unsigned jobs) : files_(given.ungroup || given.line_buffer ? 0 : jobs) {
+    if (given.line_buffer) line_lock_ = make_unnamed_file();
   }
   void connect(job_plan& jobs, pool_options& pool) const {
-    jobs.output_files = files_.output();
-    jobs.error_files = files_.errors();
-    jobs.begins = files_.begins();
+    if (files_.are_there()) jobs.files = &files_;
     pool.inherit = files_.all();
-    if (line_lock_ < 0) return;
-    jobs.line_lock = line_lock_;
-    pool.inherit.push_back(line_lock_);
+    if (!line_lock_) return;
+    jobs.line_lock = line_lock_.get();
+    pool.inherit.push_back(line_lock_.get());
   }
   [[nodiscard]] const job_files& files() const noexcept { return files_; }
 
  private:
   job_files files_;
-  int line_lock_;
+  owned_fd line_lock_;
 };
 
 int run_items_of(const run_arguments& given, run_plan& plan, input_source& items, interrupts& signals) {
