@@ -8,8 +8,9 @@
 //
 // Called by: ward.cpp. Never: kills, believes the worker, or walks its processes more than a twentieth of the time.
 //
-// What a process shares with the one that forked it counts for both, once it is a second old; before that, it may only
-// have been made to execute a program. Source: proc_pid_status(5), proc_pid_stat(5)
+// What a process shares with the one that forked it counts once, where we may look at the two. Where we may not, it
+// counts for both, once the process is a second old or its parent is gone: before that, it may only have been made to
+// execute a program. Source: proc_pid_status(5), proc_pid_stat(5)
 
 #include <cstdint>
 #include <optional>
@@ -53,6 +54,8 @@ class usage_meter {
     std::uint64_t bytes = 0, threads = 0;
   };
   [[nodiscard]] figures figures_of(int worker);
+  [[nodiscard]] std::uint64_t bytes_shared_once(int worker) const;
+  [[nodiscard]] std::uint64_t most_bytes() const noexcept;
 
   const base::limits& limits_;
   const process_tree& tree_;

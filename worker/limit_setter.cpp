@@ -4,32 +4,22 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
-#include <string_view>
+#include <cerrno>
 
 #include "base/clock.hpp"
+#include "base/proc_fields.hpp"
 #include "base/syscalls.hpp"
 
 namespace selvage::worker {
 namespace {
 
-// "VmData:  1234 kB": private writable memory, what RLIMIT_DATA counts. Read without a stream, whose first use would
-// cost every worker its pages. Source: getrlimit(2), proc_pid_status(5)
+// Private writable memory, what RLIMIT_DATA counts. Source: getrlimit(2)
 std::uint64_t data_bytes() {
-  const base::unique_fd status(
-      base::check(::open("/proc/self/status", O_RDONLY | O_CLOEXEC), "open /proc/self/status"));
-  char text[4096];
-  const auto length = base::check(::read(status.get(), text, sizeof text), "read of /proc/self/status");
-  const std::string_view lines(text, static_cast<std::size_t>(length));
-  const std::size_t at = lines.find("\nVmData:");
-  std::uint64_t kilobytes = 0;
-  if (at == lines.npos) base::throw_errno(ENODATA, "VmData in /proc/self/status");
-  const std::size_t digits = lines.find_first_of("0123456789", at);
-  std::from_chars(text + std::min(digits, lines.size()), text + lines.size(), kilobytes);
-  return kilobytes * 1024;
+  const auto bytes = base::proc_bytes("/proc/self/status", {"VmData:"});
+  if (!bytes) base::throw_errno(ENODATA, "VmData in /proc/self/status");
+  return *bytes;
 }
 
 // The lowest bound under which that many descriptors can be opened beside those that are.

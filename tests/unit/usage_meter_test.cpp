@@ -3,8 +3,12 @@
 #include "supervisor/usage_meter.hpp"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 
+#include <array>
+#include <csignal>
 #include <cstring>
 
 #include "base/clock.hpp"
@@ -87,6 +91,62 @@ TEST(usage_meter, finds_more_memory_than_there_may_be_and_waits_until_there_can_
   EXPECT_EQ(found->reason, shm::verdict_reason::memory_limit);
   EXPECT_GE(found->used, 40 * mebibyte);
   EXPECT_LT(found->used, 60 * mebibyte) << "what it was born with does not count";
+}
+
+/// Tells when it has filled its memory and has children like that, which live as long as it does.
+int hold_with_children(const signal_line& done, std::uint64_t own_bytes, int children, std::uint64_t bytes_of_child) {
+  fill(own_bytes, PROT_READ);
+  const pid_t parent = ::getpid();
+  for (int i = 0; i < children; ++i) {
+    if (::fork() != 0) continue;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (bytes_of_child != 0) fill(bytes_of_child, PROT_READ);
+    done.say();
+    if (::getppid() == parent) ::pause();
+    ::_exit(0);
+  }
+  done.say();
+  return ::pause();
+}
+
+TEST(usage_meter, counts_what_forked_processes_share_once_and_what_they_have_made_at_once) {
+  const base::limits limits{.memory_bytes = 48 * mebibyte, .may_fork = true};
+  supervisor::process_tree tree;
+  for (const std::uint64_t bytes_of_child : {std::uint64_t{0}, 20 * mebibyte}) {
+    const signal_line done;
+    usage_meter meter(limits, tree);
+    meter.begin(base::now_ns());
+    const tests::child child([&] { return hold_with_children(done, 40 * mebibyte, 3, bytes_of_child); });
+    tree.add_worker(child.pid());
+    for (int i = 0; i < 4; ++i) done.wait();
+    const auto found = meter.look(child.pid(), meter.next_look_ns(true), true);
+    ASSERT_EQ(found.has_value(), bytes_of_child != 0) << (found ? found->used : 0);
+    if (found) {
+      EXPECT_GE(found->used, 80 * mebibyte) << "none of them is a second old";
+    }
+  }
+}
+
+TEST(usage_meter, counts_memory_that_two_processes_run_in_once) {
+  const signal_line done;
+  const base::limits limits{.memory_bytes = 48 * mebibyte, .may_fork = true};
+  supervisor::process_tree tree;
+  usage_meter meter(limits, tree);
+  meter.begin(base::now_ns());
+  const tests::child child([&] {
+    fill(40 * mebibyte, PROT_READ);
+    alignas(16) static std::array<char, 65'536> stack;
+    const auto wait_for_ever = [](void*) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      return ::pause();
+    };
+    EXPECT_GT(::clone(wait_for_ever, stack.data() + stack.size(), CLONE_VM | SIGCHLD, nullptr), 0);
+    done.say();
+    return ::pause();
+  });
+  tree.add_worker(child.pid());
+  done.wait();
+  EXPECT_FALSE(meter.look(child.pid(), meter.next_look_ns(true), true));
 }
 
 TEST(usage_meter, lets_go_what_is_within_the_limit) {
