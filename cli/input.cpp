@@ -40,6 +40,12 @@ bool is_open(const std::string& record) { return std::ranges::count(record, '"')
 
 }  // namespace
 
+std::string input_options::kind() const {
+  if (csv) return "csv";
+  if (jsonl) return "json";
+  return column_separator.empty() ? "text" : "columns between '" + column_separator + "'";
+}
+
 std::vector<std::string> csv_columns(const std::string& text) {
   std::vector<std::string> columns(1);
   bool quoted = false;
@@ -70,12 +76,15 @@ input_source::input_source(input_options options) : options_(std::move(options))
   const bool is_stdin = options_.file.empty() || options_.file == "-";
   fd_ = is_stdin ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(options_.file.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd_ < 0) {
-    throw std::runtime_error(
-        fmt::format("{}: {}", is_stdin ? "standard input" : options_.file, std::generic_category().message(errno)));
+    throw std::runtime_error(fmt::format("{}: {}", name_of_file(), std::generic_category().message(errno)));
   }
   stop_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (!options_.csv) return;
   if (const auto first = next_record({})) names_.names = csv_columns(*first);
+}
+
+std::string input_source::name_of_file() const {
+  return options_.file.empty() || options_.file == "-" ? "standard input" : options_.file;
 }
 
 std::optional<std::size_t> column_names::index_of(std::string_view name) {
@@ -111,8 +120,15 @@ std::optional<input> input_source::next_in_order(const std::stop_token& stop) {
   }
   auto record = next_record(stop);
   while (options_.jsonl && record && record->find_first_not_of(" \t\r") == record->npos) record = next_record(stop);
+  while (options_.csv && record && names_.names.size() > 1 && record->find_first_not_of('\r') == record->npos)
+    record = next_record(stop);
   if (!record) return std::nullopt;
-  return item_of(*std::move(record), ++number_);
+  input item = item_of(*std::move(record), ++number_);
+  if (options_.csv && item.columns.size() != names_.names.size()) {
+    throw std::runtime_error(fmt::format("record {} has {} columns, and {} have names: {}", number_,
+                                         item.columns.size(), names_.names.size(), item.text));
+  }
+  return item;
 }
 
 input input_source::item_of(std::string record, std::uint64_t number) const {
@@ -150,6 +166,8 @@ std::optional<std::string> input_source::next_record(const std::stop_token& stop
     if (stop.stop_requested() || (at_ == buffer_.size() && record.empty())) return std::nullopt;
     record += std::exchange(buffer_, {}).substr(at_);  // the last one, without an end
     at_ = looked_to_ = 0;
+    if (options_.csv && is_open(record))
+      throw std::runtime_error(fmt::format("record {}: a quote is not closed: {}", number_ + 1, record.substr(0, 80)));
     return record;
   }
 }
@@ -175,11 +193,11 @@ bool input_source::fill(const std::stop_token& stop) {
     buffer_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got > 0) return true;
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) throw std::runtime_error(std::generic_category().message(errno));
+    if (got < 0) break;
     ended_ = true;
     return false;
   }
-  throw std::runtime_error(std::generic_category().message(errno));
+  throw std::runtime_error(fmt::format("{}: {}", name_of_file(), std::generic_category().message(errno)));
 }
 
 }  // namespace selvage::cli

@@ -37,6 +37,9 @@ struct input_options {
   bool csv = false;                      ///< columns as RFC 4180 has them, the first record names them
   std::vector<std::string> arguments{};  ///< the items themselves, in place of a file
   bool from_arguments = false;
+
+  /// What records are taken for: with another kind the same text is another item.
+  [[nodiscard]] std::string kind() const;
 };
 
 /// Where items come from, one call after the other. Throws std::runtime_error where they cannot be read.
@@ -57,6 +60,7 @@ class input_source {
   std::optional<input> next_in_order(const std::stop_token& stop);
   std::optional<std::string> next_record(const std::stop_token& stop);
   bool fill(const std::stop_token& stop);
+  [[nodiscard]] std::string name_of_file() const;
 
   input_options options_;
   int fd_ = -1;

@@ -16,8 +16,12 @@ namespace selvage::cli {
 interrupts::interrupts() {
   ::sigemptyset(&watched_);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&watched_, signal);
-  ::pthread_sigmask(SIG_BLOCK, &watched_, &before_);
   ::signal(SIGPIPE, SIG_IGN);  // a closed output is an error of write()
+}
+
+void interrupts::block() {
+  ::pthread_sigmask(SIG_BLOCK, &watched_, &before_);
+  is_blocked_ = true;
 }
 
 interrupts::~interrupts() {
@@ -28,7 +32,7 @@ interrupts::~interrupts() {
     listener_.join();
     ::close(wake_);
   }
-  ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  if (is_blocked_) ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
 }
 
 void interrupts::listen() {

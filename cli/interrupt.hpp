@@ -1,6 +1,7 @@
 #pragma once
-// Signals as stop requests: SIGINT once lets what runs finish, twice ends it; SIGTERM and SIGHUP end it. Blocked in
-// every thread that is started after the first line; a thread of its own waits for them.
+// Signals as stop requests: SIGINT once lets what runs finish, twice ends it; SIGTERM and SIGHUP end it. Until there
+// is something to stop they do what they always do. Then they are blocked in every thread that is started, and a thread
+// of its own waits for them.
 
 #include <signal.h>
 
@@ -12,13 +13,14 @@ namespace selvage::cli {
 
 class interrupts {
  public:
-  /// Blocks them: before there are threads.
   interrupts();
   interrupts(const interrupts&) = delete;
   interrupts& operator=(const interrupts&) = delete;
   ~interrupts();
 
-  /// Begins to listen: once the pool's processes are forked.
+  /// Blocks them: before there are threads, or anything to lose.
+  void block();
+  /// Begins to listen: once the pool's processes are forked. What has come since block() is heard.
   void listen();
   [[nodiscard]] std::stop_token soon() const { return soon_.get_token(); }
   [[nodiscard]] std::stop_token now() const { return now_.get_token(); }
@@ -34,6 +36,7 @@ class interrupts {
   std::stop_source soon_;
   std::stop_source now_;
   std::atomic<int> last_{0};
+  bool is_blocked_ = false;
   int wake_ = -1;
   std::jthread listener_;
 };

@@ -53,7 +53,10 @@ int run_native(const run_arguments& given, run_plan& plan, input_source& items, 
   const auto task =
       import_task<std::string(std::string_view)>(plan.library, plan.task, {.permissions = plan.pool.permissions});
   const run_templates by(given, items.columns());
-  if (given.plan) return print_plan(given, items, by.key);
+  const fingerprint parts{{"library", std::filesystem::absolute(plan.library).lexically_normal().string()},
+                          {"items", plan.items.kind()}};
+  if (given.plan) return print_plan(given, items, by.key, parts);
+  signals.block();
 
   event_log events(given.events);
   if (events.is_open()) plan.pool.on_event = [&events](const event& what) { events.add(what); };
@@ -70,7 +73,7 @@ int run_native(const run_arguments& given, run_plan& plan, input_source& items, 
   auto options =
       options_for<std::string, std::string>(given, plan, signals, by, gate, kept ? &*kept : nullptr,
                                             [&items](const std::string& item) { return items.item_of(item, 1); });
-  options.fingerprint = {{"library", std::filesystem::absolute(plan.library).lexically_normal().string()}};
+  options.fingerprint = parts;
   options.on_progress = [&](const run_progress& now) {
     out.flush();
     progress.show(now);

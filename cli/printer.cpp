@@ -109,23 +109,4 @@ void discard(const job_result& job, const job_files& files) {
   give_back(job.errors, errors);
 }
 
-job_log::job_log(const std::string& path) {
-  if (path.empty()) return;
-  file_ = std::fopen(path.c_str(), "we");
-  if (file_ == nullptr) throw std::runtime_error(fmt::format("{}: {}", path, std::generic_category().message(errno)));
-  std::fputs("Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n", file_);
-}
-
-job_log::~job_log() {
-  if (file_ != nullptr) std::fclose(file_);
-}
-
-void job_log::add(std::uint64_t number, const job_result& job, const std::vector<std::string>& command) {
-  if (file_ == nullptr) return;
-  fmt::print(file_, "{}\t:\t{:.3f}\t{:10.3f}\t0\t{}\t{}\t{}\t{}\n", number, static_cast<double>(job.started_ns) / 1e9,
-             static_cast<double>(job.took_ns) / 1e9, job.output.size, job.exit_status, job.signal,
-             fmt::join(command, " "));
-  std::fflush(file_);
-}
-
 }  // namespace selvage::cli

@@ -1,14 +1,11 @@
 #pragma once
-// What jobs have written, on our own output: the output of one job together, pure, and its errors on ours. Also the job
-// log. Throws output_closed where nobody reads any more.
+// What jobs have written, on our own output: the output of one job together, pure, and its errors on ours. Throws
+// output_closed where nobody reads any more.
 
-#include <cstdint>
-#include <cstdio>
 #include <exception>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "job.hpp"
 
@@ -49,20 +46,6 @@ class job_printer {
 
   const job_files& files_;
   bool tagged_;
-};
-
-/// GNU parallel's columns: Seq Host Starttime JobRuntime Send Receive Exitval Signal Command.
-class job_log {
- public:
-  /// Throws std::runtime_error where it cannot be written. Empty: none is.
-  explicit job_log(const std::string& path);
-  job_log(const job_log&) = delete;
-  job_log& operator=(const job_log&) = delete;
-  ~job_log();
-  void add(std::uint64_t number, const job_result& job, const std::vector<std::string>& command);
-
- private:
-  std::FILE* file_ = nullptr;
 };
 
 /// All of it. Returns: 0, or the errno.

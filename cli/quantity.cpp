@@ -65,9 +65,11 @@ unsigned jobs_of(const std::string& text, unsigned cores) {
   } else if (!unit.empty() || number != std::floor(number)) {
     throw std::invalid_argument("'" + text + "' is not " + allowed);
   }
+  constexpr double most = 120;  // workers of a pool
+  if (!more && !fewer && unit.empty() && number == 0) return static_cast<unsigned>(most);
+  if (number > 1e6 || (unit.empty() && number > most)) throw std::invalid_argument(text + " is more than 120");
   if (more) jobs = cores + jobs;
   if (fewer) jobs = cores - jobs;
-  constexpr double most = 120;  // workers of a pool
   return static_cast<unsigned>(std::clamp(std::floor(jobs), 1.0, most));
 }
 

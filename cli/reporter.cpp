@@ -61,9 +61,10 @@ void reporter::job_ended(item_outcome<input, job_result>& outcome) {
     if (left) discard(*left, files_);  // of an attempt before the one that has a result
     if (result->output_error != 0) throw_output_error(result->output_error);
     print(outcome);
-    if (!given_.joblog.empty() && !outcome.resumed) log_.add(job.number, *result, command());
-    if (is_of_the_command(result->start_error)) take_start_error(*result, command());
+    const bool is_fixed = jobs_.for_shell || !jobs_.arguments.front().has_placeholder();
+    if (is_fixed && is_of_the_command(result->start_error)) take_start_error(*result, command());
   }
+  if (!given_.joblog.empty() && !outcome.resumed) log_.add(job, wrote, command());
   if (outcome.failed) add_failure(outcome, words);
 }
 

@@ -11,6 +11,7 @@
 
 #include "event_log.hpp"
 #include "job.hpp"
+#include "job_log.hpp"
 #include "leftovers.hpp"
 #include "printer.hpp"
 #include "progress.hpp"

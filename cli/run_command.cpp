@@ -30,6 +30,20 @@
 namespace selvage::cli {
 namespace {
 
+/// Of a command without a placeholder: {word} is a column whose name was written wrong.
+void refuse_unknown_columns(const std::vector<std::string>& command, const column_names& columns) {
+  for (const auto& argument : command) {
+    const std::size_t open = argument.find('{');
+    const std::size_t close = argument.find('}', open);
+    if (close == argument.npos || close == open + 1) continue;
+    const std::string name = argument.substr(open + 1, close - open - 1);
+    if (name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") != name.npos)
+      continue;
+    throw usage_error(
+        fmt::format("--csv: {{{}}} is none of the columns {{{}}}", name, fmt::join(columns.names, "}, {")));
+  }
+}
+
 job_plan jobs_for(const run_arguments& given, const std::vector<std::string>& command, column_names& columns) {
   job_plan plan;
   plan.for_shell = given.shell;
@@ -39,8 +53,17 @@ job_plan jobs_for(const run_arguments& given, const std::vector<std::string>& co
     plan.arguments.emplace_back(argument, columns);
     has_placeholder = has_placeholder || plan.arguments.back().has_placeholder();
   }
-  if (!has_placeholder) plan.arguments.emplace_back("{}", columns);
+  if (has_placeholder) return plan;
+  if (given.csv) refuse_unknown_columns(command, columns);
+  plan.arguments.emplace_back("{}", columns);
   return plan;
+}
+
+/// As words of a shell, so that no two commands are one line.
+std::string line_of(const std::vector<std::string>& command) {
+  std::string line;
+  for (const auto& word : command) line += (line.empty() ? "" : " ") + shell_quoted(word);
+  return line;
 }
 
 int print_commands(input_source& items, const job_plan& jobs) {
@@ -51,7 +74,7 @@ int print_commands(input_source& items, const job_plan& jobs) {
     if (jobs.for_shell) {
       line = jobs.command_for(with).back();
     } else {
-      for (const auto& word : jobs.command_for(with)) line += (line.empty() ? "" : " ") + shell_quoted(word);
+      line = line_of(jobs.command_for(with));
     }
     write_all(STDOUT_FILENO, line + "\n");
   }
@@ -81,9 +104,12 @@ class job_streams {
 int run_items_of(const run_arguments& given, run_plan& plan, input_source& items, interrupts& signals) {
   job_plan jobs = jobs_for(given, plan.command, items.columns());
   const run_templates by(given, items.columns());
-  if (given.plan) return print_plan(given, items, by.key);
+  const fingerprint parts{
+      {"command", line_of(plan.command)}, {"shell", given.shell ? "yes" : "no"}, {"items", plan.items.kind()}};
+  if (given.plan) return print_plan(given, items, by.key, parts);
   if (given.dry_run) return print_commands(items, jobs);
 
+  signals.block();
   const job_streams streams(given, plan.jobs);
   streams.connect(jobs, plan.pool);
   event_log events(given.events);
@@ -101,8 +127,7 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
                                                 [](const input& item) -> const input& { return item; });
   options.parallel = plan.jobs;
   options.judge = failure_of;
-  options.fingerprint = {{"command", fmt::to_string(fmt::join(plan.command, " "))},
-                         {"shell", given.shell ? "yes" : "no"}};
+  options.fingerprint = parts;
   options.on_failed_attempt = [&tell](const failed_attempt& attempt) { tell.attempt_failed(attempt); };
   if (!given.quiet) options.on_progress = [&tell](const run_progress& now) { tell.show(now); };
   options.emit = [&](item_outcome<input, job_result>&& outcome) {
@@ -146,6 +171,8 @@ int run_command(const run_arguments& given) try {
   return usage;
 } catch (const error& problem) {
   fmt::print(stderr, "selvage run: {}\n", problem.what());
+  if (problem.code() == errc::fingerprint_mismatch)
+    fmt::print(stderr, "--rerun-changed runs all of it again, --fresh forgets what is kept.\n");
   return status_of_refusal(problem);
 } catch (const output_closed&) {
   return by_signal + SIGPIPE;

@@ -47,7 +47,8 @@ CLI::App* add_run(CLI::App& to, run_arguments& into) {
   run->add_option("--task", into.task,
                   "A task NAME of a library of tasks instead of a command, as LIBRARY:NAME; always in the sandbox")
       ->group(jobs);
-  run->add_option("-j,--jobs", into.jobs, "Jobs at once: a number, 50% of the cores, +1 or -1")->group(jobs);
+  run->add_option("-j,--jobs", into.jobs, "Jobs at once: a number up to 120, 0 for that, 50% of the cores, +1 or -1")
+      ->group(jobs);
   run->add_flag("--shell", into.shell, "The command is a line for /bin/sh; items are quoted")->group(jobs);
   run->add_option("--timeout", into.timeout, "End a job that takes longer: 250ms, 5s, 2m, 1h, or 300% of the median")
       ->group(jobs);

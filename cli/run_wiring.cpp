@@ -8,25 +8,59 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
-
-#include <selvage/store.hpp>
+#include <filesystem>
+#include <optional>
+#include <utility>
 
 #include "printer.hpp"
 
 namespace selvage::cli {
 
-int print_plan(const run_arguments& given, input_source& items, const text_template& key) {
+namespace {
+
+/// The run as it is kept; nothing where there is none.
+std::optional<stored_run> kept_run(const run_arguments& given) {
+  if (!std::filesystem::exists(given.store)) return std::nullopt;
+  auto runs = store(given.store).runs();
+  if (!runs) throw error(runs.error());
+  const auto named = std::ranges::find(*runs, given.name, &stored_run::name);
+  if (named == runs->end()) return std::nullopt;
+  if (!named->problem.empty()) throw error(errc::store_error, named->problem);
+  return std::move(*named);
+}
+
+/// The part that differs, as it was and as it is.
+std::optional<std::string> difference(const fingerprint& stored, const fingerprint& now) {
+  for (const auto& [part, value] : now) {
+    const auto before = std::ranges::find(stored, part, &fingerprint::value_type::first);
+    const std::string was = before == stored.end() ? "" : before->second;
+    if (was != value) return fmt::format("{} was {} and is {}", part, was, value);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int print_plan(const run_arguments& given, input_source& items, const text_template& key, const fingerprint& parts) {
+  const auto run = given.fresh ? std::nullopt : kept_run(given);
+  const auto changed = run ? difference(run->fingerprint, parts) : std::nullopt;
+  if (changed && !given.rerun_changed)
+    throw error(errc::fingerprint_mismatch,
+                fmt::format("{}: the run '{}' was made differently: {}", given.store, given.name, *changed));
+  const auto stays = kept_failures(given.retry);
   const store kept(given.store);
   std::uint64_t number = 0;
   while (const auto item = items.next({})) {
     const std::string its = key.expand({.item = *item, .number = ++number});
     std::string what = "run   ";
     std::string why;
-    const auto found = kept.find(given.name, its, [&](const stored_item& stored) {
-      what = stored.failed ? "again " : "done  ";
-      if (stored.failed) why = fmt::format("  ({}: {})", to_string(*stored.failed), stored.message);
-    });
-    if (!found && found.error().code() == errc::store_busy) throw error(found.error());
+    if (run && !changed) {
+      const auto found = kept.find(given.name, its, [&](const stored_item& stored) {
+        what = !stored.failed || (stays && stays(*stored.failed)) ? "done  " : "again ";
+        if (stored.failed) why = fmt::format("  ({}: {})", to_string(*stored.failed), stored.message);
+      });
+      if (!found) throw error(found.error());
+    }
     write_all(STDOUT_FILENO, what + its + why + "\n");
   }
   return all_done;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <selvage/run_options.hpp>
+#include <selvage/store.hpp>
 
 #include "event_log.hpp"
 #include "input.hpp"
@@ -35,8 +36,9 @@ enum exit_status : int {
 /// `start_error`: errno of a command that cannot be started, or 0.
 [[nodiscard]] int status_of(const run_report& report, const run_arguments& given, int signal, int start_error);
 
-/// --plan: what would run, and why.
-int print_plan(const run_arguments& given, input_source& items, const text_template& key);
+/// --plan: what would run, and why. `parts`: of the fingerprint that it would have. Returns: the exit status. Throws
+/// selvage::error as the run would.
+int print_plan(const run_arguments& given, input_source& items, const text_template& key, const fingerprint& parts);
 
 /// Reasons, summary and events, as far as they are wanted.
 void tell_end(const run_arguments& given, const run_report& report, const failure_summary& failures, event_log& events);

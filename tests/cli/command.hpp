@@ -61,6 +61,11 @@ class command_line {
     return std::move(all).str();
   }
 
+  /// Until something is in that file; 60 s at most.
+  void wait_for(const std::string& name) const {
+    for (int i = 0; i < 12'000 && read(name).empty(); ++i) ::usleep(5'000);
+  }
+
   /// Starts `selvage arguments...` with this on its standard input.
   void start(std::vector<std::string> arguments, std::string_view input = {}) {
     write("stdin", input);

@@ -290,8 +290,9 @@ TEST(run_resume, prints_what_is_kept_and_runs_the_rest) {
   const auto refused = shell.run(kept, "1\n");
   EXPECT_EQ(refused.status, 3);
   EXPECT_THAT(refused.errors, HasSubstr("resume it, or begin afresh"));
-  EXPECT_EQ(shell.run({"run", "--store", "s", "--name", "n", "--resume", "--plan", "--", "x"}, "1\n2\n4\n").output,
-            "done  1\nagain 2  (task_failed: exited with 1)\nrun   4\n");
+  auto planned = with("--resume");
+  planned.insert(planned.begin() + 7, "--plan");
+  EXPECT_EQ(shell.run(planned, "1\n2\n4\n").output, "done  1\nagain 2  (task_failed: exited with 1)\nrun   4\n");
   shell.write("mended", "");
   const auto resumed = shell.run(with("--resume"), "1\n2\n3\n4\n");
   EXPECT_EQ(resumed.output, "out 1\nout 2\nout 3\nout 4\n");
@@ -348,7 +349,7 @@ TEST(run_resume, is_possible_after_each_signal) {
         "run", "-q", "-k", "-j2", "--store", "s", "--name", "n", "--resume", "--", "sh", "-c", "sleep 0.05; echo $0",
         "{}"};
     shell.start(command, numbers(40));
-    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    shell.wait_for("stdout");  // it listens
     ::kill(shell.pid(), signal);
     const auto stopped = shell.wait();
     EXPECT_EQ(stopped.status, 128 + signal) << stopped.errors;
@@ -360,15 +361,16 @@ TEST(run_resume, is_possible_after_each_signal) {
 
 TEST(run_resume, lets_jobs_finish_at_the_first_interrupt_and_ends_them_at_the_second) {
   command_line shell;
-  const std::vector<std::string> command{"run", "-q", "-j1", "--", "sh", "-c", "echo begun; sleep $0; echo done", "{}"};
+  const std::vector<std::string> command{
+      "run", "-q", "-j1", "--", "sh", "-c", "echo begun | tee begun$0; sleep $0; echo done", "{}"};
   shell.start(command, "1\n1\n");
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  shell.wait_for("begun1");
   ::kill(shell.pid(), SIGINT);
   const auto drained = shell.wait();
   EXPECT_EQ(drained.output, "begun\ndone\n");
   EXPECT_EQ(drained.status, 128 + SIGINT);
   shell.start(command, "100\n1\n");
-  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  shell.wait_for("begun100");
   ::kill(shell.pid(), SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));
   ::kill(shell.pid(), SIGINT);
@@ -401,7 +403,7 @@ TEST(store_command, says_what_is_kept) {
           .status,
       1);
   EXPECT_THAT(shell.run({"store", "ls", "s"}).output, StartsWith("my run\t2 items\t"));
-  EXPECT_THAT(shell.run({"store", "show", "s", "my run"}).output, HasSubstr("command: sh -c exit $0 {}"));
+  EXPECT_THAT(shell.run({"store", "show", "s", "my run"}).output, HasSubstr("command: 'sh' '-c' 'exit $0' '{}'"));
   EXPECT_THAT(shell.run({"store", "explain", "s", "my run", "3"}).output, HasSubstr("message: exited with 3"));
   EXPECT_EQ(shell.run({"store", "explain", "s", "my run", "7"}).status, 1);
   const auto exported = shell.run({"store", "export", "s", "my run"}).output;
