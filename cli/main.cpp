@@ -42,6 +42,11 @@ int main(int argc, char** argv) {
 
   // What is behind -- is a command's, and no word of it is looked at here.
   const std::vector<std::string> words(argv + 1, argv + argc);
+  const auto has_name = [&](const CLI::App* each) { return each->get_name() == words[0]; };
+  if (!words.empty() && !words[0].starts_with('-') && std::ranges::none_of(app.get_subcommands({}), has_name)) {
+    std::cerr << "selvage: '" << words[0] << "' is none of its commands: run, store, doctor, completion, manual\n";
+    return 2;
+  }
   const bool is_run = !words.empty() && words[0] == "run";
   const auto ours_end = is_run ? std::find(words.begin(), words.end(), "--") : words.end();
   try {

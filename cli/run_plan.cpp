@@ -58,6 +58,8 @@ permissions permissions_of(const run_arguments& given) {
     if (allows) throw usage_error("--allow-...: without --sandbox everything is allowed");
     return permissions::unsafe();
   }
+  if (given.task.empty() && given.allow_run.empty())
+    throw usage_error("--sandbox: no program may be run; --allow-run names that of the command");
   permissions allowed = permissions::strict();
   for (const auto& path : given.allow_read) allowed = allowed.read(path);
   for (const auto& path : given.allow_write) allowed = allowed.write(path);

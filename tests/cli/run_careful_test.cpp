@@ -132,6 +132,16 @@ TEST(run_interrupt, ends_what_only_looks_at_items) {
   }
 }
 
+TEST(run_status, of_a_command_that_is_not_there_or_may_not_run_is_2) {
+  command_line shell;
+  const auto bogus = shell.run({"bogus"});
+  EXPECT_EQ(bogus.status, 2);
+  EXPECT_THAT(bogus.errors, HasSubstr("'bogus' is none of its commands"));
+  const auto sealed = shell.run({"run", "--sandbox", "--", "true"}, "1\n");
+  EXPECT_EQ(sealed.status, 2);
+  EXPECT_THAT(sealed.errors, HasSubstr("--sandbox: no program may be run; --allow-run"));
+}
+
 TEST(run_status, of_more_jobs_than_there_can_be_is_2) {
   command_line shell;
   EXPECT_THAT(shell.run({"run", "-j", "99999999999", "--", "true"}).errors, HasSubstr("--jobs: 99999999999 is more"));
