@@ -16,7 +16,7 @@
 namespace selvage::base {
 namespace {
 
-/// The lines of a file, one after the other. Of one that is longer than there is room, the beginning.
+/// The lines of a file, one after the other. One that is longer than there is room is left out.
 class line_reader {
  public:
   explicit line_reader(int fd) noexcept : fd_(fd) {}

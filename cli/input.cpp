@@ -74,11 +74,12 @@ input_source::input_source(input_options options) : options_(std::move(options))
   names_.are_fields = options_.jsonl;
   if (options_.from_arguments) return;
   const bool is_stdin = options_.file.empty() || options_.file == "-";
-  fd_ = is_stdin ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3) : ::open(options_.file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) {
+  file_.reset(is_stdin ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                       : ::open(options_.file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file_) {
     throw std::runtime_error(fmt::format("{}: {}", name_of_file(), std::generic_category().message(errno)));
   }
-  stop_fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  stop_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!options_.csv) return;
   if (const auto first = next_record({})) names_.names = csv_columns(*first);
 }
@@ -93,11 +94,6 @@ std::optional<std::size_t> column_names::index_of(std::string_view name) {
   if (!are_fields || name.find_first_of(" \t\n{\"'") != name.npos) return std::nullopt;
   names.emplace_back(name);
   return names.size() - 1;
-}
-
-input_source::~input_source() {
-  if (fd_ >= 0) ::close(fd_);
-  if (stop_fd_ >= 0) ::close(stop_fd_);
 }
 
 std::optional<input> input_source::next(const std::stop_token& stop) {
@@ -180,16 +176,16 @@ bool input_source::fill(const std::stop_token& stop) {
   at_ = 0;
   const std::stop_callback wake(stop, [this] {
     const std::uint64_t one = 1;
-    (void)!::write(stop_fd_, &one, sizeof one);
+    (void)!::write(stop_.get(), &one, sizeof one);
   });
   for (;;) {
-    std::array<pollfd, 2> waits{pollfd{fd_, POLLIN, 0}, pollfd{stop_fd_, POLLIN, 0}};
+    std::array<pollfd, 2> waits{pollfd{file_.get(), POLLIN, 0}, pollfd{stop_.get(), POLLIN, 0}};
     if (::poll(waits.data(), waits.size(), -1) < 0 && errno != EINTR) break;
     if (stop.stop_requested()) return false;
     if (waits[0].revents == 0) continue;
     const std::size_t before = buffer_.size();
     buffer_.resize(before + read_size);
-    const ssize_t got = ::read(fd_, buffer_.data() + before, read_size);
+    const ssize_t got = ::read(file_.get(), buffer_.data() + before, read_size);
     buffer_.resize(before + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (got > 0) return true;
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "owned_fd.hpp"
+
 namespace selvage::cli {
 
 /// One item. Crosses to the worker as it is.
@@ -48,7 +50,6 @@ class input_source {
   explicit input_source(input_options options);
   input_source(const input_source&) = delete;
   input_source& operator=(const input_source&) = delete;
-  ~input_source();
 
   /// Read from the first record where that names them. With JSON, what templates add before the first item is taken.
   [[nodiscard]] column_names& columns() noexcept { return names_; }
@@ -63,8 +64,8 @@ class input_source {
   [[nodiscard]] std::string name_of_file() const;
 
   input_options options_;
-  int fd_ = -1;
-  int stop_fd_ = -1;
+  owned_fd file_;
+  owned_fd stop_;
   std::string buffer_;
   std::size_t at_ = 0;         // of the next record in buffer_
   std::size_t looked_to_ = 0;  // no record ends before here

@@ -2,52 +2,32 @@
 
 #include "results.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <filesystem>
-#include <stdexcept>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "json.hpp"
-#include "owned_fd.hpp"
+#include "new_file.hpp"
 #include "printer.hpp"
 
 namespace selvage::cli {
 namespace {
 
-[[noreturn]] void fail(const std::string& path, int error) {
-  throw std::runtime_error(fmt::format("--results: {}: {}", path, std::generic_category().message(error)));
-}
-
-class new_file {
- public:
-  explicit new_file(std::string path) : path_(std::move(path)) {
-    constexpr mode_t mode = 0666;
-    fd_.reset(::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-    if (!fd_) fail(path_, errno);
-  }
-  void write(std::string_view text) const {
-    if (const int error = try_to_write_all(fd_.get(), text)) fail(path_, error);
-  }
-
- private:
-  std::string path_;
-  owned_fd fd_;
-};
+constexpr std::string_view option = "--results";
 
 }  // namespace
 
 result_folder::result_folder(std::string path, const job_files& files) : path_(std::move(path)), files_(files) {
   std::error_code problem;
   if (!path_.empty()) std::filesystem::create_directories(path_, problem);
-  if (problem) fail(path_, problem.value());
+  if (problem) fail_with_file(option, path_, problem.value());
 }
 
 void result_folder::copy(const std::string& to, const job_output& what, int file) const {
-  const new_file copy(to);
+  const new_file copy(option, to);
   read_output(what, file, [&](std::string_view part) { copy.write(part); });
 }
 
@@ -56,7 +36,7 @@ void result_folder::add(const job_end& job, const job_result* wrote, const std::
   const std::string folder = path_ + "/" + std::to_string(job.number);
   std::error_code problem;
   std::filesystem::create_directories(folder, problem);
-  if (problem) fail(folder, problem.value());
+  if (problem) fail_with_file(option, folder, problem.value());
   if (wrote != nullptr) {
     const auto [output, errors] = files_.of(wrote->place);
     copy(folder + "/stdout", wrote->output, output);
@@ -70,7 +50,7 @@ void result_folder::add(const job_end& job, const job_result* wrote, const std::
   if (job.problem != nullptr)
     about += fmt::format(R"(,"problem":"{}","message":{})", to_string(job.problem->code()),
                          json_text(job.problem->details().message));
-  new_file(folder + "/job.json").write(about + "}\n");
+  new_file(option, folder + "/job.json").write(about + "}\n");
 }
 
 }  // namespace selvage::cli

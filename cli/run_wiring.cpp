@@ -15,7 +15,6 @@
 #include "printer.hpp"
 
 namespace selvage::cli {
-
 namespace {
 
 /// The run as it is kept; nothing where there is none.
