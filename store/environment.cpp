@@ -2,14 +2,22 @@
 
 #include "store/environment.hpp"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <fstream>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "base/syscalls.hpp"
+#include "base/unique_fd.hpp"
+#include "store/file_check.hpp"
 #include "store/names.hpp"
 #include "store/problem.hpp"
 
@@ -37,14 +45,17 @@ unsigned flags_of(environment::access how) {
 
 }  // namespace
 
-environment::environment(const std::filesystem::path& directory, access how, std::size_t map_bytes)
+environment::environment(const std::filesystem::path& directory, access how, content what, std::size_t map_bytes)
     : file_(directory / data_file) {
+  if (what == content::unknown) check_heads();
   check(::mdb_env_create(&handle_), file_, "cannot be opened");
   try {
     check(::mdb_env_set_maxreaders(handle_, readers), file_, "cannot be opened");
     check(::mdb_env_set_mapsize(handle_, map_bytes), file_, "cannot be opened");
     check(::mdb_env_open(handle_, directory.c_str(), flags_of(how), mode), file_, "cannot be opened");
-    keep_out_of_children();
+    const auto map = keep_out_of_children();
+    // In LMDB's own map: what is looked at here need not be brought into memory once more.
+    if (what == content::unknown) check_structure(map);
     if (how != access::read) {
       // Readers that were killed would keep their pages from being used again.
       int dead = 0;
@@ -71,7 +82,7 @@ transaction environment::read() const {
     if (code != MDB_MAP_RESIZED) fail(file_, "cannot be read", code);
     // Another process has grown it, and may do so again.
     check(::mdb_env_set_mapsize(handle_, 0), file_, "cannot be read");
-    keep_out_of_children();
+    (void)keep_out_of_children();
   }
 }
 
@@ -100,7 +111,7 @@ void environment::grow() {
   MDB_envinfo now{};
   check(::mdb_env_info(handle_, &now), file_, "cannot be grown");
   check(::mdb_env_set_mapsize(handle_, now.me_mapsize * 2), file_, "cannot be grown");
-  keep_out_of_children();
+  (void)keep_out_of_children();
 }
 
 void environment::sync() { check(::mdb_env_sync(handle_, 1), file_, "cannot be synced"); }
@@ -111,14 +122,34 @@ std::uint64_t environment::records(const transaction& in) const {
   return figures.ms_entries;
 }
 
-// LMDB tells where its data map is, but not that of its lock file: both are found by their files' inodes and names.
-void environment::keep_out_of_children() const {
+void environment::check_heads() const {
+  const base::unique_fd fd(base::retry_eintr([&] { return ::open(file_.c_str(), O_RDONLY | O_CLOEXEC); }));
+  if (!fd && errno == ENOENT) throw damaged_file(file_, "it is gone");
+  std::vector<std::byte> begin(head_bytes);
+  const ssize_t size = fd ? base::retry_eintr([&] { return ::read(fd.get(), begin.data(), begin.size()); }) : -1;
+  if (size < 0) fail(file_, "cannot be read", errno);
+  begin.resize(static_cast<std::size_t>(size));
+  if (std::string problem = head_problem(begin); !problem.empty()) throw damaged_file(file_, std::move(problem));
+}
+
+void environment::check_structure(std::span<const std::byte> map) const {
+  const std::uintmax_t size = std::filesystem::file_size(file_);
+  if (map.empty()) fail(file_, "its map is not found: /proc/self/maps cannot be read, or does not show it");
+  // Nearly all of it is looked at: at once is less work for the kernel than fault by fault.
+  const auto file = map.first(static_cast<std::size_t>(std::min<std::uintmax_t>(size, map.size())));
+  ::madvise(const_cast<std::byte*>(file.data()), file.size(), MADV_POPULATE_READ);
+  if (std::string problem = structure_problem(file); !problem.empty()) throw damaged_file(file_, std::move(problem));
+}
+
+// LMDB does not tell where its maps are: they are found by their files' inodes and names. Returns: that of the data.
+std::span<const std::byte> environment::keep_out_of_children() const {
   const auto inode_of = [&](std::string_view name) {
     struct stat file {};
     return ::stat((file_.parent_path() / name).c_str(), &file) == 0 ? file.st_ino : 0;
   };
   const ino_t data = inode_of(data_file);
   const ino_t lock = inode_of(lock_file);
+  std::span<const std::byte> found;
   std::ifstream maps("/proc/self/maps");
   std::string line;
   while (std::getline(maps, line)) {
@@ -129,8 +160,11 @@ void environment::keep_out_of_children() const {
     ino_t inode = 0;
     if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " %*s %*s %*s %lu", &begin, &end, &inode) != 3) continue;
     if (inode != (is_data ? data : lock)) continue;
-    ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTFORK);  // NOLINT(performance-no-int-to-ptr)
+    auto* const at = reinterpret_cast<std::byte*>(begin);  // NOLINT(performance-no-int-to-ptr)
+    ::madvise(at, end - begin, MADV_DONTFORK);
+    if (is_data) found = {at, end - begin};
   }
+  return found;
 }
 
 }  // namespace selvage::store_detail

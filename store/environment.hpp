@@ -49,8 +49,14 @@ class environment {
  public:
   enum class access : std::uint8_t { read, write, write_unsynced };
 
-  /// Opens the environment in `directory`, which must exist; for writing, its file is made where there is none.
-  environment(const std::filesystem::path& directory, access how, std::size_t map_bytes);
+  /// Whether the file is looked at before LMDB believes what is in it (see file_check.hpp).
+  enum class content : std::uint8_t {
+    unknown,  ///< it is; requires: nobody writes to it
+    sound,    ///< it is not: this process makes it, or another one has it open and changes it
+  };
+
+  /// Opens the environment in `directory`, which must exist. Throws store_error, damaged_file where it is damaged.
+  environment(const std::filesystem::path& directory, access how, content what, std::size_t map_bytes);
   environment(environment&&) = delete;
   environment& operator=(environment&&) = delete;
   ~environment();
@@ -78,7 +84,9 @@ class environment {
   void abandon() noexcept { handle_ = nullptr; }
 
  private:
-  void keep_out_of_children() const;
+  std::span<const std::byte> keep_out_of_children() const;
+  void check_heads() const;
+  void check_structure(std::span<const std::byte> map) const;
 
   std::filesystem::path file_;  // before what fails with its name
   MDB_env* handle_ = nullptr;

@@ -7,21 +7,13 @@
 
 #include "store/file_check.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
-#include <array>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string_view>
 #include <vector>
-
-#include "base/syscalls.hpp"
-#include "store/problem.hpp"
 
 namespace selvage::store_detail {
 namespace {
@@ -96,6 +88,8 @@ struct entry {
 class checker {
  public:
   explicit checker(std::span<const std::byte> file) : file_(file) {}
+
+  void check_heads() { (void)choose_meta(); }
 
   void run() {
     const meta newest = choose_meta();
@@ -296,46 +290,25 @@ class checker {
   std::vector<bool> seen_;
 };
 
-/// The whole of a file, for reading.
-class mapped_file {
- public:
-  explicit mapped_file(const std::filesystem::path& path) {
-    const base::unique_fd fd(base::retry_eintr([&] { return ::open(path.c_str(), O_RDONLY | O_CLOEXEC); }));
-    struct stat found {};
-    if (!fd || ::fstat(fd.get(), &found) != 0) fail(path, "cannot be read", errno);
-    if (found.st_size <= 0) return;
-    const auto size = static_cast<std::size_t>(found.st_size);
-    // Nearly all of it is looked at: at once is less work for the kernel than fault by fault.
-    void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED | MAP_POPULATE, fd.get(), 0);
-    if (at == MAP_FAILED) fail(path, "cannot be mapped", errno);
-    ::madvise(at, size, MADV_DONTFORK);
-    bytes_ = {static_cast<const std::byte*>(at), size};
-  }
-  mapped_file(const mapped_file&) = delete;
-  mapped_file& operator=(const mapped_file&) = delete;
-  ~mapped_file() {
-    if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
-  }
-  [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return bytes_; }
-
- private:
-  std::span<const std::byte> bytes_;
-};
-
-}  // namespace
-
-std::string structure_problem(std::span<const std::byte> file) {
+/// What a check says, in words; empty where it says nothing.
+template <class Check>
+std::string problem_in(Check&& check) {
   try {
-    checker(file).run();
+    check();
     return {};
   } catch (const damage& found) {
     return found.words;
   }
 }
 
-std::string file_problem(const std::filesystem::path& file) {
-  const mapped_file mapped(file);
-  return structure_problem(mapped.bytes());
+}  // namespace
+
+std::string head_problem(std::span<const std::byte> begin) {
+  return problem_in([&] { checker(begin).check_heads(); });
+}
+
+std::string structure_problem(std::span<const std::byte> file) {
+  return problem_in([&] { checker(file).run(); });
 }
 
 }  // namespace selvage::store_detail

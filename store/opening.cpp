@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "schema/stored_run.hpp"
-#include "store/file_check.hpp"
 #include "store/names.hpp"
 #include "store/problem.hpp"
 #include "store/records.hpp"
@@ -69,15 +68,6 @@ std::optional<std::string> difference(const fingerprint& stored, const fingerpri
   return std::nullopt;
 }
 
-/// An environment that LMDB may be given.
-std::unique_ptr<environment> open_checked(const owned_directory& directory, const store_options& options) {
-  const auto file = directory.path / data_file;
-  if (!std::filesystem::exists(file)) fail(file, "it is gone" + std::string(damaged_advice));
-  if (const std::string problem = file_problem(file); !problem.empty())
-    fail(file, problem + std::string(damaged_advice));
-  return std::make_unique<environment>(directory.path, access_of(options.durability), options.map.count);
-}
-
 /// The run of this name, with its lock; made where there is none.
 owned_directory find_or_make(const std::filesystem::path& path, const store_options& options,
                              const journal_options& asked, bool fresh) {
@@ -86,7 +76,7 @@ owned_directory find_or_make(const std::filesystem::path& path, const store_opti
     if (owned && !fresh) return *std::move(owned);
     if (owned) remove(*std::move(owned));
     auto made = make(path, [&](const std::filesystem::path& half_made) {
-      environment begun(half_made, environment::access::write, options.map.count);
+      environment begun(half_made, environment::access::write, environment::content::sound, options.map.count);
       write_manifest_at_once(begun, manifest_of(asked));
     });
     if (made) return *std::move(made);
@@ -107,8 +97,9 @@ opened_run open_run(const std::filesystem::path& store, const store_options& opt
   for (bool fresh = asked.fresh;; fresh = true) {
     // 3. The run, for us alone.
     owned_directory directory = find_or_make(path, options, asked, fresh);
-    // 4. A file that LMDB may be given, and what is said in it.
-    auto from = open_checked(directory, options);
+    // 4. A sound file, and what is said in it.
+    auto from = std::make_unique<environment>(directory.path, access_of(options.durability),
+                                              environment::content::unknown, options.map.count);
     auto manifest = read_manifest(*from, from->read());
     if (manifest.name != asked.name) {
       fail(from->file(), fmt::format("it is of the run '{}': its directory was given another name", manifest.name));

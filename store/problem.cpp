@@ -8,9 +8,13 @@
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace selvage::store_detail {
 namespace {
+
+constexpr std::string_view damaged_advice =
+    "; it is left as it is: `selvage store check` says more, and a run that is opened fresh does without it";
 
 std::string_view advice(int error) {
   switch (error) {
@@ -62,5 +66,8 @@ void fail(const std::filesystem::path& path, std::string_view what) {
 void fail(const std::filesystem::path& path, std::string_view doing, int code) {
   fail(path, fmt::format("{}: {}{}{}", doing, words(code), room(path, code), advice(code)));
 }
+
+damaged_file::damaged_file(const std::filesystem::path& file, std::string what)
+    : error(errc::store_error, fmt::format("{}: {}{}", file.string(), what, damaged_advice)), wrong_(std::move(what)) {}
 
 }  // namespace selvage::store_detail

@@ -5,6 +5,7 @@
 #include <exception>
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 
@@ -19,9 +20,16 @@ namespace selvage::store_detail {
 /// The same, with the words for an errno, or for a number of LMDB's own, and what may help.
 [[noreturn]] void fail(const std::filesystem::path& path, std::string_view doing, int code);
 
-/// What to do about a run that is damaged, as the end of a message.
-inline constexpr std::string_view damaged_advice =
-    "; it is left as it is: `selvage store check` says more, and a run that is opened fresh does without it";
+/// errc::store_error: "FILE: WHAT", and what to do about a run that is damaged.
+class damaged_file : public error {
+ public:
+  damaged_file(const std::filesystem::path& file, std::string what);
+  /// The same without the advice.
+  [[nodiscard]] const std::string& what_is_wrong() const noexcept { return wrong_; }
+
+ private:
+  std::string wrong_;
+};
 
 /// Runs `work`. Returns: what it returns, or the selvage::error that it throws; whatever else it throws is one as well.
 template <class Work>

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include "store/environment.hpp"
-#include "store/file_check.hpp"
 #include "store/journal_core.hpp"
 #include "store/names.hpp"
 #include "store/opening.hpp"
@@ -70,12 +69,10 @@ look look_for(const std::filesystem::path& store, std::string_view run) {
   return found;
 }
 
-void require_sound(const look& run) {
-  if (run.opened_by != 0) return;  // it is changing
-  const auto file = run.path / store_detail::data_file;
-  if (const std::string problem = store_detail::file_problem(file); !problem.empty()) {
-    fail(file, problem + std::string(store_detail::damaged_advice));
-  }
+environment open_for_reading(const look& run) {
+  const bool changes = run.opened_by != 0;
+  return {run.path, environment::access::read, changes ? environment::content::sound : environment::content::unknown,
+          0};
 }
 
 stored_run describe(const std::filesystem::path& store, std::string_view name) {
@@ -85,8 +82,7 @@ stored_run describe(const std::filesystem::path& store, std::string_view name) {
     const look at = look_for(store, name);
     run.opened_by = at.opened_by;
     run.size = bytes{std::filesystem::file_size(at.path / store_detail::data_file)};
-    require_sound(at);
-    const environment from(at.path, environment::access::read, 0);
+    const environment from = open_for_reading(at);
     const transaction in = from.read();
     auto manifest = store_detail::read_manifest(from, in);
     run.fingerprint = std::move(manifest.fingerprint);
@@ -138,10 +134,9 @@ tl::expected<void, error> store::for_each(std::string_view run,
                                           const std::function<bool(const stored_item&)>& use) const {
   return attempt(directory_, [&] {
     const look at = look_for(directory_, run);
-    require_sound(at);
-    const environment from(at.path, environment::access::read, 0);
+    const environment from = open_for_reading(at);
     store_detail::for_each_item(from, from.read(), [&](const tl::expected<stored_item, std::string>& item) {
-      if (!item) fail(from.file(), item.error() + std::string(store_detail::damaged_advice));
+      if (!item) throw store_detail::damaged_file(from.file(), item.error());
       return use(*item);
     });
   });
@@ -151,8 +146,7 @@ tl::expected<bool, error> store::find(std::string_view run, std::string_view key
                                       const std::function<void(const stored_item&)>& use) const {
   return attempt(directory_, [&] {
     const look at = look_for(directory_, run);
-    require_sound(at);
-    const environment from(at.path, environment::access::read, 0);
+    const environment from = open_for_reading(at);
     schema::aligned_copy scratch;
     const transaction in = from.read();
     const auto item = store_detail::read_item(from, in, key, scratch);
@@ -170,12 +164,14 @@ tl::expected<store_check, error> store::check(std::string_view run) const {
     const auto note = [&](std::string problem) {
       if (found.problems.size() < most_problems) found.problems.push_back(std::move(problem));
     };
-    const auto file = path / store_detail::data_file;
-    if (std::string problem = store_detail::file_problem(file); !problem.empty()) {
-      note(file.string() + ": " + std::move(problem));
-      return found;  // LMDB must not meet it
+    std::optional<environment> opened;
+    try {
+      opened.emplace(path, environment::access::read, environment::content::unknown, 0);
+    } catch (const store_detail::damaged_file& problem) {
+      note((path / store_detail::data_file).string() + ": " + problem.what_is_wrong());
+      return found;
     }
-    const environment from(path, environment::access::read, 0);
+    const environment& from = *opened;
     const transaction in = from.read();
     try {
       (void)store_detail::read_manifest(from, in);
@@ -186,7 +182,7 @@ tl::expected<store_check, error> store::check(std::string_view run) const {
       if (item) {
         ++found.items;
       } else {
-        note(file.string() + ": " + item.error());
+        note(from.file().string() + ": " + item.error());
       }
       return true;
     });
@@ -209,12 +205,9 @@ tl::expected<std::pair<bytes, bytes>, error> store::compact(std::string_view run
     auto owned = store_detail::own(path);
     if (!owned) fail(path, "there is no such run");
     const auto file = path / store_detail::data_file;
-    if (const std::string problem = store_detail::file_problem(file); !problem.empty()) {
-      fail(file, problem + std::string(store_detail::damaged_advice));
-    }
     const bytes before{std::filesystem::file_size(file)};
     store_detail::replace(*std::move(owned), [&](const std::filesystem::path& into) {
-      const environment from(path, environment::access::read, 0);
+      const environment from(path, environment::access::read, environment::content::unknown, 0);
       if (const int code = ::mdb_env_copy2(from.get(), into.c_str(), MDB_CP_COMPACT); code != 0) {
         fail(into, "cannot be written", code);
       }

@@ -1,9 +1,12 @@
 // The store's promises where nothing goes wrong: what was put is found again, under any key, by whoever may look.
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <random>
 #include <thread>
 
 #include "tests/run/store_support.hpp"
@@ -73,6 +76,34 @@ TEST(journals, take_any_key) {
   EXPECT_EQ(reader.found(), keys.size());
   for (const auto& key : keys) EXPECT_EQ(found_in(reader, key), output_of(key));
   EXPECT_EQ(found_in(reader, std::string(2, '\0')), "(none)");
+}
+
+TEST(journals, find_keys_in_whatever_order_they_are_asked_for) {
+  const scratch_directory place;
+  const store store(place.path());
+  std::vector<std::string> keys;
+  for (int i = 0; i < 500; ++i) keys.push_back(fmt::format("{:03}", i));
+  {
+    journal writer = open(store, {.name = "run"});
+    for (const auto& key : keys) put(writer, key);
+    ASSERT_TRUE(writer.flush());
+  }
+  const journal reader = open(store, {.name = "run"});
+  const auto ask_for_all = [&] {
+    for (const auto& key : keys) {
+      std::string found;
+      ASSERT_TRUE(reader.find(key, [&](const stored_item& item) { found = item.key; }).value()) << key;
+      ASSERT_EQ(found, key);
+      ASSERT_FALSE(reader.find(key + "!").value());
+    }
+    ASSERT_FALSE(reader.find("999").value()) << "behind the last one";
+    ASSERT_TRUE(reader.find(keys.front()).value());
+  };
+  ask_for_all();
+  std::ranges::reverse(keys);
+  ask_for_all();
+  std::ranges::shuffle(keys, std::mt19937(7));
+  ask_for_all();
 }
 
 TEST(journals, keep_the_last_record_of_a_key) {
