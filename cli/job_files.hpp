@@ -15,6 +15,7 @@
 #include <selvage/item_context.hpp>
 #include <selvage/run_options.hpp>
 
+#include "checksum.hpp"
 #include "job_output.hpp"
 #include "owned_fd.hpp"
 
@@ -41,12 +42,15 @@ using place_files = std::array<int, 2>;
 /// In the host, for so many jobs at once. Workers inherit the descriptors.
 class job_files {
  public:
-  /// Throws std::runtime_error.
-  explicit job_files(unsigned jobs);
+  /// `store`: what jobs write may have to outlive the run, in this directory; empty: it does not. Throws
+  /// std::runtime_error.
+  explicit job_files(unsigned jobs, const std::string& store = {});
   job_files(const job_files&) = delete;
   job_files& operator=(const job_files&) = delete;
   ~job_files();
 
+  /// What is long has to be on the disk when its job has ended, with a checksum.
+  [[nodiscard]] bool are_lasting() const noexcept { return are_lasting_; }
   [[nodiscard]] bool are_there() const noexcept { return !files_.empty(); }
   /// `place`: from 1. None where there are no files.
   [[nodiscard]] place_files of(unsigned place) const noexcept;
@@ -58,6 +62,7 @@ class job_files {
  private:
   std::vector<std::array<owned_fd, 2>> files_;
   std::span<job_begin> begins_;  // a map of its own
+  bool are_lasting_;
 };
 
 /// In a worker: fills the files of its place.
@@ -73,8 +78,11 @@ class place_writer {
   [[nodiscard]] bool is_incomplete() const noexcept { return is_cut_; }
 
  private:
+  void finish_long(std::size_t stream);
+
   place_files files_;
   job_outputs written_{};
+  std::array<std::optional<checksum>, 2> sums_{};  // of files that last
   std::array<bool, 2> is_full_{};
   bool is_cut_ = false;
 };

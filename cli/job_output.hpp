@@ -13,7 +13,11 @@ struct job_output {
 
   std::string text{};  ///< all of it, where it is short
   std::uint64_t size = 0;
-  std::uint64_t offset = 0;  ///< in the file of its place, where text is empty and size is not 0
+  std::uint64_t offset = 0;    ///< in a file, where it is long
+  std::string file{};          ///< that file's name, where it outlives the run; else it is that of the job's place
+  std::uint64_t checksum = 0;  ///< of what is long and may outlive the run
+
+  [[nodiscard]] bool is_in_a_file() const noexcept { return text.empty() && size != 0; }
 
   void append(std::string_view more) {
     size += more.size();

@@ -18,14 +18,14 @@ namespace {
 
 constexpr std::size_t copied_at_once = 65'536;
 
-/// The room on the disk of what was not taken out of its file. Where it cannot be given back, it is at the end.
+}  // namespace
+
+// Where it cannot be given back, it is at the end.
 void give_back(const job_output& what, int file) {
-  if (!what.text.empty() || what.size == 0) return;
+  if (!what.is_in_a_file()) return;
   (void)::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(what.offset),
                     static_cast<off_t>(what.size));
 }
-
-}  // namespace
 
 int try_to_write_all(int fd, std::string_view text) {
   while (!text.empty()) {
@@ -52,9 +52,9 @@ void write_all(int fd, std::string_view text) {
 }
 
 void job_printer::print(const job_result& job, std::string_view tag) const {
-  const auto [output, errors] = files_.of(job.place);  // without, there is only what was kept by an earlier run
-  print_one(STDOUT_FILENO, job.output, output, tag);
-  print_one(STDERR_FILENO, job.errors, errors, tag);
+  const job_sources from = shelf_.sources_of(job);
+  print_one(STDOUT_FILENO, job.output, from[0], tag);
+  print_one(STDERR_FILENO, job.errors, from[1], tag);
 }
 
 std::string line_tagger::pass(std::string_view text) {
@@ -68,7 +68,7 @@ std::string line_tagger::pass(std::string_view text) {
 }
 
 void read_output(const job_output& what, int file, const std::function<void(std::string_view)>& to) {
-  if (!what.text.empty() || what.size == 0) return to(what.text);
+  if (!what.is_in_a_file()) return to(what.text);
   std::vector<char> part(copied_at_once);
   for (std::uint64_t done = 0; done < what.size;) {
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), what.size - done));
@@ -83,12 +83,12 @@ void read_output(const job_output& what, int file, const std::function<void(std:
 
 void job_printer::print_one(int to, const job_output& what, int file, std::string_view tag) const {
   line_tagger tagged(tag);
-  if (file < 0 && what.text.size() != what.size) return;
+  if (file < 0 && what.is_in_a_file()) return;
   read_output(what, file, [&](std::string_view text) {
     if (tagged_) return write_all(to, tagged.pass(text));
     write_all(to, text);
   });
-  give_back(what, file);
+  if (what.file.empty()) give_back(what, file);
 }
 
 std::string first_line(const job_output& what, int file) {

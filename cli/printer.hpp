@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "job.hpp"
+#include "output_shelf.hpp"
 
 namespace selvage::cli {
 
@@ -26,25 +27,28 @@ class line_tagger {
   bool at_begin_ = true;
 };
 
-/// Passes on what a stream of a job has written, in parts. `file`: of its place. Throws std::runtime_error.
+/// Passes on what a stream of a job has written, in parts. `file`: where it is, if it is in one. Throws
+/// std::runtime_error.
 void read_output(const job_output& what, int file, const std::function<void(std::string_view)>& to);
 
 /// The beginning of what a stream of a job has written, up to the end of its first line.
 [[nodiscard]] std::string first_line(const job_output& what, int file);
 
-/// Gives back the room on the disk of output that is not printed.
+/// Gives back the room on the disk of output that is in the file of its place, and not wanted any more.
+void give_back(const job_output& what, int file);
+/// The same of what is not printed.
 void discard(const job_result& job, const job_files& files);
 
 class job_printer {
  public:
   /// `tagged`: each line begins with the item and a tab.
-  job_printer(const job_files& files, bool tagged) : files_(files), tagged_(tagged) {}
+  job_printer(const output_shelf& shelf, bool tagged) : shelf_(shelf), tagged_(tagged) {}
   void print(const job_result& job, std::string_view tag) const;
 
  private:
   void print_one(int to, const job_output& what, int file, std::string_view tag) const;
 
-  const job_files& files_;
+  const output_shelf& shelf_;
   bool tagged_;
 };
 

@@ -32,19 +32,20 @@ bool is_of_the_command(int start_error) {
 
 }  // namespace
 
-reporter::reporter(const run_arguments& given, const job_plan& jobs, const job_files& files, event_log& events)
+reporter::reporter(const run_arguments& given, const job_plan& jobs, const output_shelf& shelf, event_log& events)
     : given_(given),
       jobs_(jobs),
-      files_(files),
-      printer_(files, given.tag),
-      left_(files),
+      shelf_(shelf),
+      printer_(shelf, given.tag),
+      left_(shelf.files()),
       log_(given.joblog),
       events_(events),
-      results_(given.results, files),
+      results_(given.results, shelf),
       progress_(given.quiet) {}
 
 void reporter::job_ended(item_outcome<input, job_result>& outcome) {
   progress_.clear();
+  if (outcome.resumed && outcome.result) outcome.result->place = 0;  // whose files are gone
   const job_result* const result = outcome.result ? &*outcome.result : nullptr;
   const job_end job = end_of(outcome, outcome.item->text, result);
   events_.add(job);
@@ -58,7 +59,7 @@ void reporter::job_ended(item_outcome<input, job_result>& outcome) {
   if (!given_.results.empty() && !outcome.resumed) results_.add(job, wrote, command());
   if (result == nullptr && left) printer_.print(*left, outcome.item->text);
   if (result != nullptr) {
-    if (left) discard(*left, files_);  // of an attempt before the one that has a result
+    if (left) discard(*left, shelf_.files());  // of an attempt before the one that has a result
     if (result->output_error != 0) throw_output_error(result->output_error);
     print(outcome);
     const bool is_fixed = jobs_.for_shell || !jobs_.arguments.front().has_placeholder();
@@ -73,14 +74,15 @@ void reporter::add_failure(const item_outcome<input, job_result>& outcome, const
   failures_.add(outcome.result.error(), outcome.item->text, words);
 }
 
-std::string reporter::first_words(const job_result& of) const { return first_line(of.errors, files_.of(of.place)[1]); }
+std::string reporter::first_words(const job_result& of) const {
+  return first_line(of.errors, shelf_.sources_of(of)[1]);
+}
 
 void reporter::print(const item_outcome<input, job_result>& outcome) const {
   const job_result& result = *outcome.result;
   if (given_.line_buffer && !outcome.resumed) return;  // it was passed on as it came
-  const bool is_here =
-      result.output.text.size() == result.output.size && result.errors.text.size() == result.errors.size;
-  if (outcome.resumed && !is_here) {
+  const auto is_lost = [](const job_output& what) { return what.is_in_a_file() && what.file.empty(); };
+  if (outcome.resumed && (is_lost(result.output) || is_lost(result.errors))) {
     fmt::print(stderr, "selvage: {}: the output of its earlier run was too long to be kept\n", outcome.item->text);
   } else {
     printer_.print(result, outcome.item->text);

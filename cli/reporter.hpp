@@ -23,7 +23,7 @@ namespace selvage::cli {
 
 class reporter {
  public:
-  reporter(const run_arguments& given, const job_plan& jobs, const job_files& files, event_log& events);
+  reporter(const run_arguments& given, const job_plan& jobs, const output_shelf& shelf, event_log& events);
 
   void job_ended(item_outcome<input, job_result>& outcome);
   void attempt_failed(const failed_attempt& attempt) { left_.attempt_failed(attempt); }
@@ -41,7 +41,7 @@ class reporter {
 
   const run_arguments& given_;
   const job_plan& jobs_;
-  const job_files& files_;
+  const output_shelf& shelf_;
   job_printer printer_;
   leftovers left_;
   job_log log_;

@@ -20,7 +20,7 @@ constexpr std::string_view option = "--results";
 
 }  // namespace
 
-result_folder::result_folder(std::string path, const job_files& files) : path_(std::move(path)), files_(files) {
+result_folder::result_folder(std::string path, const output_shelf& shelf) : path_(std::move(path)), shelf_(shelf) {
   std::error_code problem;
   if (!path_.empty()) std::filesystem::create_directories(path_, problem);
   if (problem) fail_with_file(option, path_, problem.value());
@@ -38,9 +38,9 @@ void result_folder::add(const job_end& job, const job_result* wrote, const std::
   std::filesystem::create_directories(folder, problem);
   if (problem) fail_with_file(option, folder, problem.value());
   if (wrote != nullptr) {
-    const auto [output, errors] = files_.of(wrote->place);
-    copy(folder + "/stdout", wrote->output, output);
-    copy(folder + "/stderr", wrote->errors, errors);
+    const job_sources from = shelf_.sources_of(*wrote);
+    copy(folder + "/stdout", wrote->output, from[0]);
+    copy(folder + "/stderr", wrote->errors, from[1]);
   }
   std::string about = fmt::format(R"({{"number":{},"item":{},"command":{},"attempts":{},"seconds":{:.6f})", job.number,
                                   json_text(job.item), json_list(command), job.attempts,

@@ -7,13 +7,14 @@
 
 #include "event_log.hpp"
 #include "job.hpp"
+#include "output_shelf.hpp"
 
 namespace selvage::cli {
 
 class result_folder {
  public:
   /// Empty: nothing is kept.
-  result_folder(std::string path, const job_files& files);
+  result_folder(std::string path, const output_shelf& shelf);
   /// `wrote`: the job's result, or what one without a result has left; null: nothing.
   void add(const job_end& job, const job_result* wrote, const std::vector<std::string>& command) const;
 
@@ -21,7 +22,7 @@ class result_folder {
   void copy(const std::string& to, const job_output& what, int file) const;
 
   std::string path_;
-  const job_files& files_;
+  const output_shelf& shelf_;
 };
 
 }  // namespace selvage::cli

@@ -8,9 +8,11 @@
 #include <csignal>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <selvage/selvage.hpp>
@@ -19,6 +21,7 @@
 #include "interrupt.hpp"
 #include "job.hpp"
 #include "native_run.hpp"
+#include "output_shelf.hpp"
 #include "placeholder.hpp"
 #include "printer.hpp"
 #include "reporter.hpp"
@@ -84,7 +87,8 @@ int print_commands(input_source& items, const job_plan& jobs) {
 /// Where the output of jobs goes, and what they inherit for that.
 class job_streams {
  public:
-  job_streams(const run_arguments& given, unsigned jobs) : files_(given.ungroup || given.line_buffer ? 0 : jobs) {
+  job_streams(const run_arguments& given, unsigned jobs)
+      : files_(given.ungroup || given.line_buffer ? 0 : jobs, given.store) {
     if (given.line_buffer) line_lock_ = make_unnamed_file();
   }
   void connect(job_plan& jobs, pool_options& pool) const {
@@ -110,24 +114,31 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
   if (given.dry_run) return print_commands(items, jobs);
 
   signals.block();
+  std::optional<store> kept;
+  if (!given.store.empty()) {
+    kept.emplace(given.store);
+    std::error_code refused;  // then opening the run says why
+    std::filesystem::create_directories(kept->directory(), refused);
+  }
   const job_streams streams(given, plan.jobs);
   streams.connect(jobs, plan.pool);
   event_log events(given.events);
-  reporter tell(given, jobs, streams.files(), events);
+  output_shelf shelf(streams.files(), kept ? kept->files_of(given.name) : std::filesystem::path());
+  reporter tell(given, jobs, shelf, events);
   if (events.is_open()) plan.pool.on_event = [&events](const event& what) { events.add(what); };
   const auto job =
       task("command", [&jobs](const item_context& context, const input& item) { return run_job(jobs, context, item); });
   pool workers(plan.pool, job);
   signals.listen();
 
-  std::optional<store> kept;
-  if (!given.store.empty()) kept.emplace(given.store);
   start_gate gate(plan.gate, given.quiet);
   auto options = options_for<input, job_result>(given, plan, signals, by, gate, kept ? &*kept : nullptr,
                                                 [](const input& item) -> const input& { return item; });
   options.parallel = plan.jobs;
   options.judge = failure_of;
   options.fingerprint = parts;
+  options.before_kept = [&shelf](job_result& job) { shelf.keep(job); };
+  options.still_holds = [&shelf](const job_result& job) { return shelf.holds(job); };
   options.on_failed_attempt = [&tell](const failed_attempt& attempt) { tell.attempt_failed(attempt); };
   if (!given.quiet) options.on_progress = [&tell](const run_progress& now) { tell.show(now); };
   options.emit = [&](item_outcome<input, job_result>&& outcome) {

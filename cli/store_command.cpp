@@ -52,7 +52,8 @@ void list(const store& of) {
       print(fmt::format("{}\t{}", run.name, run.problem));
       continue;
     }
-    print(fmt::format("{}\t{} items\t{} KiB\t{}{}", run.name, run.items, run.size.count / 1024, time_text(run.created),
+    print(fmt::format("{}\t{} items\t{} KiB\t{}{}", run.name, run.items, (run.size.count + run.files.count) / 1024,
+                      time_text(run.created),
                       run.opened_by != 0 ? fmt::format("\topen in process {}", run.opened_by) : ""));
   }
 }
@@ -63,6 +64,7 @@ void show(const store& of, const std::string& name) {
   if (!run->problem.empty()) throw error(errc::store_error, run->problem);
   print(fmt::format("run: {}\ncreated: {}\nitems: {}\nsize: {} KiB", run->name, time_text(run->created), run->items,
                     run->size.count / 1024));
+  if (run->files.count != 0) print(fmt::format("kept output: {} KiB", run->files.count / 1024));
   for (const auto& [part, value] : run->fingerprint) print(fmt::format("{}: {}", part, value));
   std::map<std::string, std::uint64_t> outcomes;
   const auto seen = of.for_each(name, [&](const stored_item& item) {

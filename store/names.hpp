@@ -18,6 +18,7 @@ namespace selvage::store_detail {
 inline constexpr std::string_view data_file = "data.mdb";
 inline constexpr std::string_view lock_file = "lock.mdb";
 inline constexpr std::string_view owner_file = "owner";
+inline constexpr std::string_view files_folder = "files";  // what records speak of
 inline constexpr std::string_view run_suffix = ".run";
 inline constexpr std::string_view new_prefix = ".new-";
 inline constexpr std::string_view old_prefix = ".old-";

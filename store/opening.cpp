@@ -97,6 +97,7 @@ opened_run open_run(const std::filesystem::path& store, const store_options& opt
   for (bool fresh = asked.fresh;; fresh = true) {
     // 3. The run, for us alone.
     owned_directory directory = find_or_make(path, options, asked, fresh);
+    make_files_folder(directory.path);
     // 4. A sound file, and what is said in it.
     auto from = std::make_unique<environment>(directory.path, access_of(options.durability),
                                               environment::content::unknown, options.map.count);

@@ -187,6 +187,34 @@ void replace(owned_directory old, const std::function<void(const std::filesystem
   delete_tree(made.path);
 }
 
+void make_files_folder(const std::filesystem::path& run) {
+  const auto folder = run / files_folder;
+  if (::mkdir(folder.c_str(), 0700) == 0) return sync_directory(run);
+  if (errno != EEXIST) fail(folder, "cannot be made", errno);
+}
+
+void link_files(const std::filesystem::path& run, const std::filesystem::path& into) {
+  const auto from = run / files_folder;
+  if (!std::filesystem::exists(from)) return;
+  using options = std::filesystem::copy_options;
+  std::error_code problem;
+  std::filesystem::copy(from, into / files_folder, options::recursive | options::create_hard_links, problem);
+  if (problem) fail(from, "cannot be linked to another directory", problem.value());
+  sync_directory(into / files_folder);
+}
+
+std::uintmax_t size_of_files(const std::filesystem::path& run) {
+  constexpr std::uintmax_t block = 512;  // stat(2): of st_blocks
+  std::uintmax_t size = 0;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(run / files_folder, ignored)) {
+    struct stat found {};
+    if (::lstat(entry.path().c_str(), &found) == 0 && S_ISREG(found.st_mode))
+      size += static_cast<std::uintmax_t>(found.st_blocks) * block;
+  }
+  return size;
+}
+
 void remove(owned_directory directory) {
   const auto store = directory.path.parent_path();
   const auto half_gone = fresh_name(store, old_prefix);

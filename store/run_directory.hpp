@@ -40,6 +40,15 @@ struct owned_directory {
 /// The same in place of a run that there is.
 void replace(owned_directory old, const std::function<void(const std::filesystem::path&)>& fill);
 
+/// The folder in a run's directory for files that its records speak of: made where there is none.
+void make_files_folder(const std::filesystem::path& run);
+
+/// Gives another directory, which has no such folder yet, the same files.
+void link_files(const std::filesystem::path& run, const std::filesystem::path& into);
+
+/// Bytes on the disk.
+[[nodiscard]] std::uintmax_t size_of_files(const std::filesystem::path& run);
+
 /// Deletes it: it is gone under its name at once.
 void remove(owned_directory directory);
 

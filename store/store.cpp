@@ -82,6 +82,7 @@ stored_run describe(const std::filesystem::path& store, std::string_view name) {
     const look at = look_for(store, name);
     run.opened_by = at.opened_by;
     run.size = bytes{std::filesystem::file_size(at.path / store_detail::data_file)};
+    run.files = bytes{store_detail::size_of_files(at.path)};
     const environment from = open_for_reading(at);
     const transaction in = from.read();
     auto manifest = store_detail::read_manifest(from, in);
@@ -104,6 +105,10 @@ store::store(std::filesystem::path directory, store_options options)
   if (directory_.empty()) refuse("directory: it must have a name");
   validate(options_);
   directory_ = std::filesystem::absolute(directory_);  // whatever the program's working directory becomes
+}
+
+std::filesystem::path store::files_of(std::string_view run) const {
+  return store_detail::path_of(directory_, run) / store_detail::files_folder;
 }
 
 tl::expected<journal, error> store::open(journal_options options) const {
@@ -207,6 +212,7 @@ tl::expected<std::pair<bytes, bytes>, error> store::compact(std::string_view run
     const auto file = path / store_detail::data_file;
     const bytes before{std::filesystem::file_size(file)};
     store_detail::replace(*std::move(owned), [&](const std::filesystem::path& into) {
+      store_detail::link_files(path, into);
       const environment from(path, environment::access::read, environment::content::unknown, 0);
       if (const int code = ::mdb_env_copy2(from.get(), into.c_str(), MDB_CP_COMPACT); code != 0) {
         fail(into, "cannot be written", code);

@@ -129,8 +129,10 @@ class typed_items final : public run_items {
 
   std::span<const std::byte> encode(run_slot slot) override {
     if constexpr (std::is_void_v<R>) {
+      if (options_.before_kept) options_.before_kept();
       return {};
     } else {
+      if (options_.before_kept) options_.before_kept(*slots_[slot].value);
       const payload_source source = codec::source(*slots_[slot].value);
       if (source.bound > room_) {
         encoded_.reset(new std::byte[source.bound]);  // new[] aligns to 16
@@ -144,7 +146,13 @@ class typed_items final : public run_items {
   std::string adopt(run_slot slot, std::span<const std::byte> encoded) override {
     auto decoded = codec::read({codec::form, encoded});
     if (!decoded) return std::move(decoded.error());
-    if constexpr (!std::is_void_v<R>) slots_[slot].value.emplace(*std::move(decoded));
+    constexpr std::string_view is_gone = "what it speaks of is gone";
+    if constexpr (std::is_void_v<R>) {
+      if (options_.still_holds && !options_.still_holds()) return std::string(is_gone);
+    } else {
+      if (options_.still_holds && !options_.still_holds(*decoded)) return std::string(is_gone);
+      slots_[slot].value.emplace(*std::move(decoded));
+    }
     return {};
   }
 

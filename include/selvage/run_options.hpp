@@ -105,6 +105,18 @@ struct sink_of<void> : std::type_identity<std::function<void()>> {};
 template <class R>
 using value_sink = typename sink_of<R>::type;
 template <class R>
+struct keeper_of : std::type_identity<std::function<void(R&)>> {};
+template <>
+struct keeper_of<void> : std::type_identity<std::function<void()>> {};
+template <class R>
+using value_keeper = typename keeper_of<R>::type;
+template <class R>
+struct checker_of : std::type_identity<std::function<bool(const R&)>> {};
+template <>
+struct checker_of<void> : std::type_identity<std::function<bool()>> {};
+template <class R>
+using value_checker = typename checker_of<R>::type;
+template <class R>
 struct judge_of : std::type_identity<std::function<std::optional<std::string>(const R&)>> {};
 template <>
 struct judge_of<void> : std::type_identity<std::function<std::optional<std::string>()>> {};
@@ -147,6 +159,13 @@ struct run_options {
   selvage::on_mismatch on_mismatch = on_mismatch::refuse;
   /// Which failures in the store are taken for outcomes and not tried again. Nothing: none of them.
   std::function<bool(errc)> keep_failures{};
+  /// Called with each value before it is put into the store, on the thread that called run: what the value speaks of
+  /// and does not hold, such as a file, must be on the disk when it returns (store::files_of has room for it). It may
+  /// change the value. What it throws ends the run and leaves run(). Nothing: values hold all that they speak of.
+  detail::value_keeper<R> before_kept{};
+  /// Asked of each value that the store gives back, whether what it speaks of is still there: where not, its item is
+  /// run again. Called on the thread that called run.
+  detail::value_checker<R> still_holds{};
   std::string version{};               ///< of the task: part of the fingerprint
   selvage::fingerprint fingerprint{};  ///< more parts: whatever the results depend on
   halt_options halt{};

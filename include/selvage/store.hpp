@@ -143,7 +143,8 @@ struct stored_run {
   selvage::fingerprint fingerprint{};
   std::chrono::system_clock::time_point created{};
   std::uint64_t items = 0;
-  bytes size{0};               ///< of its file
+  bytes size{0};               ///< of its file of records
+  bytes files{0};              ///< on the disk, of those that are in store::files_of
   std::int32_t opened_by = 0;  ///< the process that has it open, 0 for none; -1 where the kernel does not say which
   std::string problem{};       ///< why nothing else is known of it, empty for none
 };
@@ -187,6 +188,11 @@ class store {
   tl::expected<std::pair<bytes, bytes>, error> compact(std::string_view run) const;
 
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
+
+  /// A folder for files that the records of a run speak of: there while the run is, deleted with it, kept by compact()
+  /// with links. Only whoever has the run open may write to it; what a record speaks of has to be synced before it is
+  /// put. Errors, thrown: invalid_options where no run can be called so.
+  [[nodiscard]] std::filesystem::path files_of(std::string_view run) const;
 
  private:
   std::filesystem::path directory_;

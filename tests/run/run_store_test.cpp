@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <fstream>
 #include <stdexcept>
 
 #include "tests/run/store_support.hpp"
@@ -214,6 +215,34 @@ TEST_F(stored_runs, keep_the_values_of_failures) {
     EXPECT_EQ(report.resumed, round == 0 ? 0U : 2U);
   }
   EXPECT_THAT(told, ElementsAre(0, 3, 0, 3));
+}
+
+// Values that are names of files, kept beside the records.
+TEST_F(stored_runs, ask_whether_what_a_value_speaks_of_is_there) {
+  pool pool(watched({.workers = 1}), shout_);
+  const std::vector<std::string> items{"a", "b", "c"};
+  const auto folder = store_.files_of("run");
+  auto asked = with_store();
+  asked.before_kept = [&](std::string& value) {
+    std::ofstream(folder / value) << "content";
+    value = "file " + value;
+  };
+  asked.still_holds = [&](const std::string& value) { return std::filesystem::exists(folder / value.substr(5)); };
+  std::vector<std::string> told;
+  asked.emit = [&](auto&& outcome) { told.push_back(outcome.result.value() + (outcome.resumed ? " again" : "")); };
+  ASSERT_TRUE(run(pool, shout_, items, asked).ok());
+  EXPECT_THAT(told, ElementsAre("file a!", "file b!", "file c!"));
+  std::filesystem::remove(folder / "b!");
+  told.clear();
+  asked.resume = true;
+  ASSERT_TRUE(run(pool, shout_, items, asked).ok());
+  EXPECT_THAT(told, ElementsAre("file a! again", "file b!", "file c! again"));
+  EXPECT_EQ(ran_[0], 4U);
+  asked.fresh = true;
+  asked.resume = false;
+  asked.before_kept = [](std::string&) { throw std::runtime_error("no room"); };
+  EXPECT_THROW(run(pool, shout_, items, asked), std::runtime_error);
+  EXPECT_EQ(pool.call(shout_, "d").get(), "d!");
 }
 
 TEST_F(stored_runs, need_a_key) {

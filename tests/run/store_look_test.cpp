@@ -103,6 +103,29 @@ TEST(stores, compact_a_run) {
   EXPECT_EQ(entries, 1U) << "nothing is left behind";
 }
 
+TEST(stores, have_a_folder_for_files_of_each_run) {
+  const scratch_directory place;
+  const store store(place.path());
+  const auto file = store.files_of("a run") / "file";
+  {
+    journal writer = open(store, {.name = "a run"});
+    std::ofstream(file) << std::string(10'000, 'x');
+    put(writer, "key");
+    ASSERT_TRUE(writer.flush());
+  }
+  EXPECT_GE(store.look_at("a run").value().files.count, 10'000U);
+  ASSERT_TRUE(store.compact("a run"));
+  EXPECT_EQ(std::filesystem::file_size(file), 10'000U);
+  { const journal again = open(store, {.name = "a run"}); }
+  EXPECT_TRUE(std::filesystem::exists(file)) << "it goes with the run, and not before";
+  { const journal fresh = open(store, {.name = "a run", .fresh = true}); }
+  EXPECT_FALSE(std::filesystem::exists(file));
+  EXPECT_TRUE(std::filesystem::is_directory(file.parent_path()));
+  ASSERT_TRUE(store.forget("a run").value());
+  EXPECT_TRUE(std::filesystem::is_empty(place.path()));
+  EXPECT_THROW((void)store.files_of(""), error);
+}
+
 TEST(stores, have_each_run_open_once) {
   const scratch_directory place;
   const store store(place.path());

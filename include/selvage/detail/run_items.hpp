@@ -64,9 +64,9 @@ class run_items {
   /// Any thread.
   virtual void notify() noexcept = 0;
 
-  /// The slot's value as bytes, valid until the next call.
+  /// The slot's value as bytes, valid until the next call. Called once for each that is put into the store.
   virtual std::span<const std::byte> encode(run_slot slot) = 0;
-  /// Gives the slot the value of these bytes. Returns: what is wrong with them; empty: nothing.
+  /// Gives the slot the value of these bytes. Returns: why it has none, empty where it has.
   virtual std::string adopt(run_slot slot, std::span<const std::byte> encoded) = 0;
   /// Tells the program, and empties the slot.
   virtual void emit(run_slot slot, const told_item& what) = 0;
