@@ -55,7 +55,7 @@ int run_native(const run_arguments& given, run_plan& plan, input_source& items, 
   const run_templates by(given, items.columns());
   const fingerprint parts{{"library", std::filesystem::absolute(plan.library).lexically_normal().string()},
                           {"items", plan.items.kind()}};
-  if (given.plan) return print_plan(given, items, by.key, parts);
+  if (given.plan) return print_plan(given, items, by.key, fingerprint_of(task, {}, parts));
   signals.block();
 
   event_log events(given.events);

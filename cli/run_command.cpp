@@ -110,7 +110,9 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
   const run_templates by(given, items.columns());
   const fingerprint parts{
       {"command", line_of(plan.command)}, {"shell", given.shell ? "yes" : "no"}, {"items", plan.items.kind()}};
-  if (given.plan) return print_plan(given, items, by.key, parts);
+  const auto job =
+      task("command", [&jobs](const item_context& context, const input& item) { return run_job(jobs, context, item); });
+  if (given.plan) return print_plan(given, items, by.key, fingerprint_of(job, {}, parts));
   if (given.dry_run) return print_commands(items, jobs);
 
   signals.block();
@@ -126,8 +128,6 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
   output_shelf shelf(streams.files(), kept ? kept->files_of(given.name) : std::filesystem::path());
   reporter tell(given, jobs, shelf, events);
   if (events.is_open()) plan.pool.on_event = [&events](const event& what) { events.add(what); };
-  const auto job =
-      task("command", [&jobs](const item_context& context, const input& item) { return run_job(jobs, context, item); });
   pool workers(plan.pool, job);
   signals.listen();
 

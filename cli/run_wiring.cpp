@@ -28,21 +28,11 @@ std::optional<stored_run> kept_run(const run_arguments& given) {
   return std::move(*named);
 }
 
-/// The part that differs, as it was and as it is.
-std::optional<std::string> difference(const fingerprint& stored, const fingerprint& now) {
-  for (const auto& [part, value] : now) {
-    const auto before = std::ranges::find(stored, part, &fingerprint::value_type::first);
-    const std::string was = before == stored.end() ? "" : before->second;
-    if (was != value) return fmt::format("{} was {} and is {}", part, was, value);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 int print_plan(const run_arguments& given, input_source& items, const text_template& key, const fingerprint& parts) {
   const auto run = given.fresh ? std::nullopt : kept_run(given);
-  const auto changed = run ? difference(run->fingerprint, parts) : std::nullopt;
+  const auto changed = run ? first_difference(run->fingerprint, parts) : std::nullopt;
   if (changed && !given.rerun_changed)
     throw error(errc::fingerprint_mismatch,
                 fmt::format("{}: the run '{}' was made differently: {}", given.store, given.name, *changed));

@@ -36,7 +36,7 @@ enum exit_status : int {
 /// `start_error`: errno of a command that cannot be started, or 0.
 [[nodiscard]] int status_of(const run_report& report, const run_arguments& given, int signal, int start_error);
 
-/// --plan: what would run, and why. `parts`: of the fingerprint that it would have. Returns: the exit status. Throws
+/// --plan: what would run, and why. `parts`: the fingerprint that it would have. Returns: the exit status. Throws
 /// selvage::error as the run would.
 int print_plan(const run_arguments& given, input_source& items, const text_template& key, const fingerprint& parts);
 

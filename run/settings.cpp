@@ -76,15 +76,13 @@ void validate(const detail::run_settings& settings) {
 
 std::optional<journal> open_journal(const detail::run_settings& settings, const std::function<void()>& on_news) {
   if (settings.store == nullptr) return std::nullopt;
-  fingerprint parts{{"task", settings.task->name}, {"signature", settings.task->signature}};
-  if (!settings.version.empty()) parts.emplace_back("version", settings.version);
-  parts.insert(parts.end(), settings.fingerprint.begin(), settings.fingerprint.end());
-  auto opened = settings.store->open({.name = settings.name,
-                                      .fingerprint = std::move(parts),
-                                      .on_mismatch = settings.on_mismatch,
-                                      .fresh = settings.fresh,
-                                      .on_durable = [on_news](std::uint64_t) { on_news(); },
-                                      .on_failure = [on_news](const error&) { on_news(); }});
+  auto opened = settings.store->open(
+      {.name = settings.name,
+       .fingerprint = detail::fingerprint_of(*settings.task, settings.version, settings.fingerprint),
+       .on_mismatch = settings.on_mismatch,
+       .fresh = settings.fresh,
+       .on_durable = [on_news](std::uint64_t) { on_news(); },
+       .on_failure = [on_news](const error&) { on_news(); }});
   if (!opened) throw error(opened.error());
   if (opened->found() != 0 && !settings.resume) {
     refuse("resume: the run '" + settings.name + "' has " + std::to_string(opened->found()) +
@@ -109,3 +107,14 @@ sizes sizes_of(const detail::run_settings& settings, const pool& pool) {
 }
 
 }  // namespace selvage::run_detail
+
+namespace selvage::detail {
+
+fingerprint fingerprint_of(const task_record& task, std::string_view version, const fingerprint& more) {
+  fingerprint parts{{"task", task.name}, {"signature", task.signature}};
+  if (!version.empty()) parts.emplace_back("version", version);
+  parts.insert(parts.end(), more.begin(), more.end());
+  return parts;
+}
+
+}  // namespace selvage::detail

@@ -50,24 +50,6 @@ void write_manifest_at_once(environment& to, const schema::run_manifest& manifes
   if (const int code = in.commit(); code != 0) fail(to.file(), "cannot be written", code);
 }
 
-const std::string* value_in(const fingerprint& parts, std::string_view name) {
-  const auto at = std::ranges::find(parts, name, &std::pair<std::string, std::string>::first);
-  return at == parts.end() ? nullptr : &at->second;
-}
-
-/// The first part in which two fingerprints differ, in words; nothing where they are equal. Their order does not count.
-std::optional<std::string> difference(const fingerprint& stored, const fingerprint& asked) {
-  for (const auto& [name, value] : asked) {
-    const std::string* const before = value_in(stored, name);
-    if (before == nullptr) return fmt::format("'{}' is '{}' and was not said before", name, value);
-    if (*before != value) return fmt::format("'{}' was '{}' and is '{}'", name, *before, value);
-  }
-  for (const auto& [name, value] : stored) {
-    if (value_in(asked, name) == nullptr) return fmt::format("'{}' was '{}' and is not said now", name, value);
-  }
-  return std::nullopt;
-}
-
 /// The run of this name, with its lock; made where there is none.
 owned_directory find_or_make(const std::filesystem::path& path, const store_options& options,
                              const journal_options& asked, bool fresh) {
@@ -106,7 +88,7 @@ opened_run open_run(const std::filesystem::path& store, const store_options& opt
       fail(from->file(), fmt::format("it is of the run '{}': its directory was given another name", manifest.name));
     }
     // 5. Of the same task and options.
-    const auto differs = difference(manifest.fingerprint, asked.fingerprint);
+    const auto differs = first_difference(manifest.fingerprint, asked.fingerprint);
     if (differs && asked.on_mismatch == on_mismatch::refuse) {
       throw error(errc::fingerprint_mismatch,
                   fmt::format("{}: the run '{}' was made differently: {}; it may be run again from the start, or its "
@@ -123,3 +105,27 @@ opened_run open_run(const std::filesystem::path& store, const store_options& opt
 }
 
 }  // namespace selvage::store_detail
+
+namespace selvage {
+namespace {
+
+const std::string* value_in(const fingerprint& parts, std::string_view name) {
+  const auto at = std::ranges::find(parts, name, &std::pair<std::string, std::string>::first);
+  return at == parts.end() ? nullptr : &at->second;
+}
+
+}  // namespace
+
+std::optional<std::string> first_difference(const fingerprint& stored, const fingerprint& asked) {
+  for (const auto& [name, value] : asked) {
+    const std::string* const before = value_in(stored, name);
+    if (before == nullptr) return fmt::format("'{}' is '{}' and was not said before", name, value);
+    if (*before != value) return fmt::format("'{}' was '{}' and is '{}'", name, *before, value);
+  }
+  for (const auto& [name, value] : stored) {
+    if (value_in(asked, name) == nullptr) return fmt::format("'{}' was '{}' and is not said now", name, value);
+  }
+  return std::nullopt;
+}
+
+}  // namespace selvage

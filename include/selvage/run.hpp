@@ -233,6 +233,13 @@ class typed_items final : public run_items {
 
 }  // namespace detail
 
+/// What a run of `task` with these run_options is kept under: to say beforehand, with first_difference(), whether a run
+/// that is in a store would be refused.
+template <class F>
+[[nodiscard]] fingerprint fingerprint_of(const task<F>& task, std::string_view version, const fingerprint& more) {
+  return detail::fingerprint_of(*task.record(), version, more);
+}
+
 /// Runs `task` over every item and returns when that is over. `items`: a range; a function that returns
 /// std::optional<T>, may block, and may take a std::stop_token; or a function that makes either. A range with more than
 /// one pass is gone through on this thread; the others on one of their own, which is joined before run returns: what

@@ -84,6 +84,10 @@ struct stored_item {
 /// items. Equal keys of runs with equal fingerprints have equal results.
 using fingerprint = std::vector<std::pair<std::string, std::string>>;
 
+/// The first part in which two fingerprints differ, in words for a user; nothing where they are equal. The order of the
+/// parts does not count.
+[[nodiscard]] std::optional<std::string> first_difference(const fingerprint& stored, const fingerprint& asked);
+
 /// What happens where the stored run has another fingerprint.
 enum class on_mismatch : std::uint8_t {
   refuse,  ///< errc::fingerprint_mismatch, naming the first part that differs

@@ -46,7 +46,7 @@ TEST(run_plan, says_what_the_run_would_do) {
   const auto refused = planned({"--resume"}, {"true"});
   EXPECT_EQ(refused.status, 3);
   EXPECT_EQ(refused.output, "");
-  EXPECT_THAT(refused.errors, AllOf(HasSubstr("command was"), HasSubstr("--rerun-changed")));
+  EXPECT_THAT(refused.errors, AllOf(HasSubstr("'command' was"), HasSubstr("--rerun-changed")));
 }
 
 TEST(run_plan, of_a_damaged_store_is_an_error) {

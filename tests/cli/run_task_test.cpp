@@ -57,6 +57,10 @@ TEST(run_task, is_resumed_by_key) {
   const auto other = shell.run(line, "ab\n");
   EXPECT_EQ(other.status, 3);
   EXPECT_THAT(other.errors, HasSubstr("task"));
+  line.insert(line.begin() + 1, "--plan");
+  const auto planned = shell.run(line, "ab\n");
+  EXPECT_EQ(planned.status, 3);
+  EXPECT_THAT(planned.errors, HasSubstr("'task' was 'obey' and is 'shout'"));
 }
 
 TEST(run_task, has_items_of_json_as_they_are) {

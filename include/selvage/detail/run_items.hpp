@@ -106,6 +106,9 @@ struct run_settings {
   std::shared_ptr<const task_record> task;
 };
 
+/// See selvage::fingerprint_of.
+[[nodiscard]] fingerprint fingerprint_of(const task_record& task, std::string_view version, const fingerprint& more);
+
 /// Runs all of it on the calling thread: see selvage::run. `begin`: called once the options are found to be valid and
 /// the store is open; then there is a source.
 [[nodiscard]] run_report run_all(run_items& items, const run_settings& settings, const pool& pool,
