@@ -25,10 +25,21 @@ std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes) noexc
 
 // Always from lane 0: under light load the same few workers stay warm and the others sleep.
 std::optional<unsigned> balancer::first_idle(std::span<const lane_load> lanes) const noexcept {
+  std::optional<unsigned> sleeper;
+  std::optional<unsigned> awake;
   for (unsigned i = 0; i < lanes.size(); ++i) {
-    if (lanes[i].usable && lanes[i].in_flight == 0) return i;
+    const lane_load& lane = lanes[i];
+    if (!lane.usable) continue;
+    if (lane.in_flight != 0) {
+      const bool is_sooner_done = has_room(lane) && lane.load_ns < wake_up_ns;
+      if (is_sooner_done && (!awake || lane.load_ns < lanes[*awake].load_ns)) awake = i;
+    } else if (!lane.asleep) {
+      return i;
+    } else if (!sleeper) {
+      sleeper = i;
+    }
   }
-  return std::nullopt;
+  return sleeper && awake ? awake : sleeper;
 }
 
 std::optional<unsigned> balancer::least_loaded(std::span<const lane_load> lanes) const noexcept {

@@ -16,11 +16,16 @@ struct lane_load {
   bool usable = false;
   unsigned in_flight = 0;
   std::uint64_t load_ns = 0;  ///< expected work of what is in flight
+  bool asleep = false;        ///< its worker would have to be woken
   bool costly = false;        ///< it is asked to take a call that costs to be kept: see depth_rule::takes
 };
 
 class balancer {
  public:
+  /// Waking a worker takes so long and more, of its own time and of the caller's: a call that has less ahead of it is
+  /// sooner done behind a worker that is awake. Where the guess was wrong it is taken back.
+  static constexpr std::uint64_t wake_up_ns = 20'000;
+
   balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept
       : rule_(rule), depth_(depth), state_(seed | 1U) {}
 

@@ -143,7 +143,12 @@ bool pool_core::post_somewhere(call_state& call, const payload_source& arguments
   const auto loads = std::span(loads_).subspan(desk.first_lane, lanes.size());
   for (std::size_t i = 0; i < lanes.size(); ++i) {
     const host::lane_port& port = *lanes[i];
-    loads[i] = {port.usable(), port.in_flight_count(), costly ? port.unfinished_load_ns() : port.load_ns, costly};
+    const unsigned in_flight = port.in_flight_count();
+    loads[i] = {.usable = port.usable(),
+                .in_flight = in_flight,
+                .load_ns = costly ? port.unfinished_load_ns() : port.load_ns,
+                .asleep = in_flight == 0 && port.lane.worker_sleeps(),
+                .costly = costly};
   }
   int no_memory = 0;
   while (const auto chosen = desk.balancer.choose(loads)) {

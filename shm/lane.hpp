@@ -92,6 +92,11 @@ class host_lane {
   /// caller, who holds the eventfd.
   parked wake_worker() noexcept;
 
+  /// A guess: it may be about to sleep, or waking up.
+  [[nodiscard]] bool worker_sleeps() const noexcept {
+    return response_.words->parked.load(std::memory_order_relaxed) != static_cast<std::uint32_t>(parked::no);
+  }
+
   // -- settling
 
   /// Slots whose answer is there. SYNC done: acquires what the worker wrote before it toggled.

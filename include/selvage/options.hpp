@@ -34,10 +34,12 @@ enum class start : std::uint8_t {
 
 /// Which worker gets the next call, among those with room.
 enum class balance : std::uint8_t {
-  first_idle,            ///< the first idle worker, else the one with least work ahead: few workers stay warm
+  /// The first idle worker that is awake; else one with less than 20 us of work ahead, which is what it takes to wake
+  /// another; else the first that sleeps; else the one with least work ahead. Few workers stay warm.
+  first_idle,
   round_robin,           ///< in turn
   random,                ///< any, evenly
-  first_idle_or_random,  ///< the first idle worker, else any
+  first_idle_or_random,  ///< as first_idle, and any where none is idle
 };
 
 /// Shared memory for arguments, and as much again for results, for each worker. Reserved before it is used; an unused

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <fstream>
 #include <map>
 #include <set>
 
@@ -20,12 +21,23 @@ class balancing : public pool_survives {
     for (int i = 0; i < count; ++i) ++calls[pool.call(who).get()];
     return calls;
   }
+  /// Which worker is awake at first is chance: once all sleep, the first is the one that is woken.
+  static void wait_until_all_sleep(const pool& pool) {
+    const auto sleeps = [](int pid) {
+      std::string state;
+      std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+      stat.ignore(1000, ')');
+      return stat >> state && state == "S";
+    };
+    EXPECT_TRUE(holds_in_the_end([&] { return std::ranges::all_of(worker_pids(pool), sleeps); }));
+  }
   static int own_pid() { return ::getpid(); }
   const task<int (*)()> who_{"who", &own_pid};
 };
 
 TEST_F(balancing, first_idle_keeps_one_worker_warm) {
   pool pool(watched({.workers = 3}), who_);
+  wait_until_all_sleep(pool);
   const auto calls = ran_by(pool, who_, 60);
   EXPECT_EQ(calls.size(), 1U);
   EXPECT_EQ(calls.begin()->first, worker_pids(pool)[0]);
@@ -38,6 +50,7 @@ TEST_F(balancing, first_idle_takes_the_next_where_the_first_is_busy) {
     return own_pid();
   });
   pool pool(watched({.workers = 3}), held, who_);
+  wait_until_all_sleep(pool);
   std::vector<future<int>> busy;
   for (int i = 0; i < 2; ++i) busy.push_back(pool.call(held));
   ASSERT_TRUE(holds_in_the_end([&] { return gate.arrived() == 2; }));
@@ -63,6 +76,7 @@ TEST_F(balancing, random_reaches_every_worker) {
 
 TEST_F(balancing, first_idle_or_random_is_first_idle_while_there_is_one) {
   pool pool(watched({.workers = 3, .balancer = balance::first_idle_or_random}), who_);
+  wait_until_all_sleep(pool);
   EXPECT_EQ(ran_by(pool, who_, 60).size(), 1U);
 }
 
@@ -74,6 +88,7 @@ TEST_F(balancing, calls_behind_a_long_one_move_to_an_idle_worker) {
     return own_pid();
   });
   pool pool(watched({.workers = 2, .depth = {.maximum = 64, .window = 100us}}), maybe_long);
+  wait_until_all_sleep(pool);
   for (int i = 0; i < 200; ++i) (void)pool.call(maybe_long, false).get();  // it is known as a short one
   auto held = pool.call(maybe_long, true);
   std::vector<future<int>> behind;

@@ -67,7 +67,7 @@ TEST_F(death, a_kill_touches_only_the_call_that_ran_there) {
     gate.pass();
     return static_cast<int>(::getpid());
   });
-  pool pool(watched({.workers = 3, .depth = {.maximum = 1}}), pid_of);
+  pool pool(watched({.workers = 3, .balancer = balance::round_robin, .depth = {.maximum = 1}}), pid_of);
   std::vector<future<int>> calls;
   for (int i = 0; i < 3; ++i) calls.push_back(pool.call(pid_of));
   ASSERT_TRUE(holds_in_the_end([&] { return gate.arrived() == 3; }));

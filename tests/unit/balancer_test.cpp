@@ -51,6 +51,22 @@ TEST(balancer, first_idle_keeps_to_the_first_idle_lane) {
   EXPECT_EQ(chosen(it, {lane(1), lane(0), lane(0)}, 3), (std::vector{1, 1, 1}));
 }
 
+TEST(balancer, first_idle_wakes_nobody_for_less_than_a_wake_up) {
+  const auto asleep = [] {
+    lane_load it = lane(0);
+    it.asleep = true;
+    return it;
+  };
+  constexpr depth_rule deep{.maximum = 64, .window_ns = 100'000};
+  balancer it(balance::first_idle, deep, 1);
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(0)}), 1U) << "one that is awake";
+  EXPECT_EQ(it.choose(std::vector{asleep(), asleep()}), 0U);
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(10, 2'000), lane(3, 1'000)}), 2U) << "the least work";
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(1, balancer::wake_up_ns)}), 0U) << "as long as the waking takes";
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(64, 6'400)}), 0U) << "there is no room";
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(1, 1'000), lane(0)}), 2U) << "one that is awake and idle";
+}
+
 TEST(balancer, first_idle_takes_the_least_work_where_none_is_idle) {
   balancer it(balance::first_idle, two_deep, 1);
   EXPECT_EQ(it.choose(std::vector{lane(1, 900), lane(1, 300), lane(1, 500)}), 1U);
