@@ -140,7 +140,8 @@ void place_writer::finish_long(std::size_t stream) {
   job_output& all = written_[stream];
   if (sums_[stream]) {
     all.checksum = sums_[stream]->value();
-    if (::fdatasync(files_[stream]) != 0) is_full_[stream] = true;  // before the record that speaks of it
+    // Before the record that speaks of it; some filesystems cannot.
+    if (::fdatasync(files_[stream]) != 0 && errno != EINVAL && errno != ENOSYS) is_full_[stream] = true;
   }
   if (!is_full_[stream]) return;
   is_cut_ = true;

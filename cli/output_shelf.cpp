@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,7 +32,16 @@ bool is_plain(const std::string& name) { return !name.empty() && name.find('/') 
 
 owned_fd output_shelf::open(const std::string& name) const {
   if (!is_plain(name)) return {};
-  return owned_fd(::open((folder_ / name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  owned_fd file(::open((folder_ / name).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  struct stat found {};
+  if (file && (::fstat(file.get(), &found) != 0 || !S_ISREG(found.st_mode))) file.reset();
+  return file;
+}
+
+const std::string& output_shelf::linked_name(unsigned place, std::size_t stream) const {
+  static const std::string none;
+  const std::size_t index = 2 * (std::size_t{place} - 1) + stream;
+  return place == 0 || index >= names_.size() ? none : names_[index];
 }
 
 job_sources output_shelf::sources_of(const job_result& job) const {
@@ -40,7 +50,8 @@ job_sources output_shelf::sources_of(const job_result& job) const {
   if (folder_.empty()) return from;
   const std::array outputs{&job.output, &job.errors};
   for (std::size_t stream = 0; stream < outputs.size(); ++stream) {
-    if (outputs[stream]->file.empty()) continue;
+    const std::string& name = outputs[stream]->file;
+    if (name.empty() || name == linked_name(job.place, stream)) continue;  // it is in the file that is open
     from.of_place_[stream] = -1;
     from.opened_[stream] = open(outputs[stream]->file);
   }
@@ -53,7 +64,9 @@ void output_shelf::keep(job_result& job) {
   for (std::size_t stream = 0; stream < outputs.size(); ++stream) {
     job_output& what = *outputs[stream];
     what.file.clear();  // whatever the worker has said
-    if (what.is_in_a_file() && from[stream] >= 0) keep_one(what, from[stream], names_[2 * (job.place - 1) + stream]);
+    // What was cut is of no use to a resumed run: it runs the job again.
+    if (what.is_in_a_file() && from[stream] >= 0 && !job.is_incomplete)
+      keep_one(what, from[stream], names_[2 * (job.place - 1) + stream]);
   }
 }
 
@@ -81,7 +94,10 @@ std::string output_shelf::next_name() const {
 std::string output_shelf::link(int file) const {
   std::string name = next_name();
   const std::string from = fmt::format("/proc/self/fd/{}", file);
-  if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, (folder_ / name).c_str(), AT_SYMLINK_FOLLOW) != 0) return {};
+  if (::linkat(AT_FDCWD, from.c_str(), AT_FDCWD, (folder_ / name).c_str(), AT_SYMLINK_FOLLOW) != 0) {
+    if (errno == EXDEV || errno == ENOENT || errno == EPERM || errno == EOPNOTSUPP) return {};
+    fail(folder_ / name, errno);
+  }
   sync_folder();
   return name;
 }
@@ -93,9 +109,14 @@ std::string output_shelf::copy(const job_output& what, int file) const {
   const owned_fd to(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!to) fail(path, errno);
   int problem = 0;
-  read_output(what, file, [&](std::string_view part) {
-    if (problem == 0) problem = try_to_write_all(to.get(), part);
-  });
+  try {
+    read_output(what, file, [&](std::string_view part) {
+      if (problem == 0) problem = try_to_write_all(to.get(), part);
+    });
+  } catch (...) {
+    ::unlink(path.c_str());
+    throw;
+  }
   if (problem == 0 && ::fdatasync(to.get()) != 0) problem = errno;
   if (problem != 0) {
     ::unlink(path.c_str());
@@ -110,7 +131,7 @@ void output_shelf::sync_folder() const {
   if (!folder || (::fsync(folder.get()) != 0 && errno != EINVAL)) fail(folder_, errno);  // EINVAL: it cannot be synced
 }
 
-bool output_shelf::holds(const job_result& job) const {
+bool output_shelf::holds(const job_result& job) {
   for (const job_output* what : {&job.output, &job.errors}) {
     if (what->file.empty()) continue;
     const owned_fd file = open(what->file);
@@ -121,8 +142,10 @@ bool output_shelf::holds(const job_result& job) const {
       sum = checksum();  // of a disk that fails
     }
     if (file && sum.value() == what->checksum) continue;
-    fmt::print(stderr, "selvage: {}: output that was kept there is gone or damaged: its job is run again\n",
-               (folder_ / what->file).string());
+    if (told_.insert(what->file).second) {
+      fmt::print(stderr, "selvage: {}: output that was kept there is gone or damaged: its jobs are run again\n",
+                 (folder_ / what->file).string());
+    }
     return false;
   }
   return true;

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,7 @@ class output_shelf {
   /// What is long of it outlives the run from now on, and a crash of the machine.
   void keep(job_result& job);
   /// What was kept of it is there, and is what it was.
-  [[nodiscard]] bool holds(const job_result& job) const;
+  [[nodiscard]] bool holds(const job_result& job);
 
  private:
   void keep_one(job_output& what, int file, std::string& name);
@@ -50,10 +51,12 @@ class output_shelf {
   [[nodiscard]] std::string copy(const job_output& what, int file) const;
   void sync_folder() const;
   [[nodiscard]] owned_fd open(const std::string& name) const;
+  [[nodiscard]] const std::string& linked_name(unsigned place, std::size_t stream) const;
 
   const job_files& files_;
   std::filesystem::path folder_;
   std::vector<std::string> names_;  // by place and stream, of what has been linked
+  std::set<std::string> told_;      // files of which was said that they are damaged
 };
 
 }  // namespace selvage::cli

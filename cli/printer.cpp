@@ -74,8 +74,9 @@ void read_output(const job_output& what, int file, const std::function<void(std:
     const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(part.size(), what.size - done));
     const ssize_t got = ::pread(file, part.data(), want, static_cast<off_t>(what.offset + done));
     if (got < 0 && errno == EINTR) continue;
+    // A worker has said that there is more than it has written, or that it is where no file reaches.
+    if (got == 0 || (got < 0 && errno == EINVAL)) return;
     if (got < 0) throw std::runtime_error("output of a job cannot be read: " + std::generic_category().message(errno));
-    if (got == 0) return;  // a worker has said that there is more than it has written
     to({part.data(), static_cast<std::size_t>(got)});
     done += static_cast<std::uint64_t>(got);
   }
@@ -83,7 +84,7 @@ void read_output(const job_output& what, int file, const std::function<void(std:
 
 void job_printer::print_one(int to, const job_output& what, int file, std::string_view tag) const {
   line_tagger tagged(tag);
-  if (file < 0 && what.is_in_a_file()) return;
+  if (file < 0 && what.is_in_a_file()) throw std::runtime_error("output of a job cannot be read: its file is gone");
   read_output(what, file, [&](std::string_view text) {
     if (tagged_) return write_all(to, tagged.pass(text));
     write_all(to, text);

@@ -117,15 +117,17 @@ int run_items_of(const run_arguments& given, run_plan& plan, input_source& items
 
   signals.block();
   std::optional<store> kept;
+  std::filesystem::path kept_files;
   if (!given.store.empty()) {
     kept.emplace(given.store);
+    kept_files = kept->files_of(given.name);
     std::error_code refused;  // then opening the run says why
     std::filesystem::create_directories(kept->directory(), refused);
   }
   const job_streams streams(given, plan.jobs);
   streams.connect(jobs, plan.pool);
   event_log events(given.events);
-  output_shelf shelf(streams.files(), kept ? kept->files_of(given.name) : std::filesystem::path());
+  output_shelf shelf(streams.files(), kept_files);
   reporter tell(given, jobs, shelf, events);
   if (events.is_open()) plan.pool.on_event = [&events](const event& what) { events.add(what); };
   pool workers(plan.pool, job);

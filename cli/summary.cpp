@@ -26,7 +26,8 @@ std::optional<std::string> failure_of(const job_result& job) {
   if (job.start_error == EINVAL) return "could not be started (an argument has a zero byte)";
   if (job.start_error != 0)
     return fmt::format("could not be started ({})", std::generic_category().message(job.start_error));
-  if (job.is_incomplete) return "wrote more than there is room for (TMPDIR is where output goes until it is printed)";
+  if (job.is_incomplete)
+    return "wrote more than there is room for (output waits in the store, or in TMPDIR, until it is printed)";
   if (job.signal != 0) return fmt::format("ended by {}", signal_name(job.signal));
   if (job.exit_status != 0) return fmt::format("exited with {}", job.exit_status);
   return std::nullopt;

@@ -197,13 +197,16 @@ bool scheduler::is_known(slot which) {
     if (stored.failed) {
       known = its.is_twin || (settings_.keep_failures && settings_.keep_failures(*stored.failed));
       if (!known) return;
+      const bool had_value = settings_.tells_values && !stored.output.empty();
+      its.has_value = had_value && typed_.adopt(which, stored.output).empty();
+      known = its.is_twin || its.has_value == had_value;
+      if (!known) return;
       failure what;
       what.code = *stored.failed;
       what.message = stored.message;
       what.task = settings_.task->name;
       what.attempt = stored.attempts;
       its.problem = error(std::move(what));
-      its.has_value = settings_.tells_values && !stored.output.empty() && typed_.adopt(which, stored.output).empty();
     } else {
       // A value that does not decode is one of another type with the same name: it is made again.
       its.has_value = settings_.tells_values && typed_.adopt(which, stored.output).empty();

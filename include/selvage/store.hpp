@@ -10,8 +10,8 @@
 //   }
 //   journal.flush();                                                 // on the disk
 //
-// Every record has a checksum, and the structure of a file is checked before LMDB sees it: damage is an error that says
-// what to do, never a crash and never a wrong result. A store must lie on a local filesystem.
+// Every record has a checksum, and the structure of a file is checked before LMDB believes it: damage is an error that
+// says what to do, never a crash and never a wrong result. A store must lie on a local filesystem.
 //
 // Thread-safety: a store may be used by any number of threads; a journal too. Neither may be used in a forked child of
 // the process that opened it: there it answers with errc::store_error, and its destruction does nothing.

@@ -5,6 +5,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <array>
@@ -95,12 +96,13 @@ TEST_F(run_kept, output_that_is_gone_or_damaged_is_made_again) {
   const auto files = kept_files();
   ASSERT_GE(files.size(), 2U);
   std::filesystem::remove(files[0]);
+  ASSERT_EQ(::mkfifo(files[0].c_str(), 0600), 0) << "nobody would ever write to it";
   std::fstream(files[1]) << "damage";
   shell_.write("ran", "");
   const auto again = run();
   EXPECT_EQ(again.status, 0);
   EXPECT_TRUE(again.output == expected_output());
-  EXPECT_THAT(again.errors, HasSubstr("output that was kept there is gone or damaged: its job is run again"));
+  EXPECT_THAT(again.errors, HasSubstr("output that was kept there is gone or damaged: its jobs are run again"));
   EXPECT_THAT(lines_of(shell_.read("ran")), ::testing::Not(IsEmpty()));
   shell_.write("ran", "");
   expect_all(run());

@@ -221,7 +221,7 @@ TEST(run_list, a_full_disk_fails_the_job_whose_output_it_cuts) {
                               " run -k -j1 -- sh -c 'head -c $0 /dev/zero 2>/dev/null; exit 0' ::: 10 1000000 {}"},
                              "20\n");
   EXPECT_EQ(ran.status, 1) << ran.errors;
-  EXPECT_THAT(ran.errors, HasSubstr("1 wrote more than there is room for (TMPDIR"));
+  EXPECT_THAT(ran.errors, HasSubstr("1 wrote more than there is room for (output waits"));
   EXPECT_THAT(ran.errors, HasSubstr("2 done, 1 failed")) << "the room is given back to those behind it";
 }
 

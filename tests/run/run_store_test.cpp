@@ -245,6 +245,21 @@ TEST_F(stored_runs, ask_whether_what_a_value_speaks_of_is_there) {
   EXPECT_EQ(pool.call(shout_, "d").get(), "d!");
 }
 
+TEST_F(stored_runs, run_kept_failures_again_where_what_their_value_speaks_of_is_gone) {
+  pool pool(watched({.workers = 1}), shout_);
+  auto asked = with_store();
+  asked.judge = [](const std::string& value) { return std::optional("not loud enough: " + value); };
+  asked.keep_failures = [](errc) { return true; };
+  ASSERT_EQ(run(pool, shout_, std::vector<std::string>{"a", "b"}, asked).failed, 2U);
+  asked.resume = true;
+  asked.still_holds = [](const std::string& value) { return value != "b!"; };
+  std::vector<std::string> told;
+  asked.emit = [&](auto&& outcome) { told.push_back(outcome.result.value() + (outcome.resumed ? " again" : "")); };
+  ASSERT_EQ(run(pool, shout_, std::vector<std::string>{"a", "b"}, asked).failed, 2U);
+  EXPECT_THAT(told, ElementsAre("a! again", "b!"));
+  EXPECT_EQ(ran_[0], 3U);
+}
+
 TEST_F(stored_runs, need_a_key) {
   const auto sum = task("sum", [](int a, int b) { return a + b; });
   pool pool(watched({.workers = 1}), sum);
