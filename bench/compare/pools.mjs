@@ -1,0 +1,130 @@
+// The pools that a Node program would choose: pools.mjs PEER WORK [NAME=VALUE...], as selvage_peers is called. Prints
+// its figures as a JSON object. Ends with 3 where the peer is not installed or does not do this work.
+
+import { Worker } from 'node:worker_threads';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+
+const payloads = { empty: undefined, int: 7, json: '{"id":12345}', text: 't'.repeat(64) };
+const here = new URL('.', import.meta.url);
+const task = new URL('pools_task.mjs', here);
+
+/** One thread and messages by hand, answered in order: the least that Node can do. */
+class Threads {
+  constructor(workers) {
+    this.workers = Array.from({ length: workers }, () => new Worker(task, { workerData: 'by_hand' }));
+    this.waiting = this.workers.map(() => []);
+    this.workers.forEach((worker, i) => worker.on('message', (value) => this.waiting[i].shift()(value)));
+    this.next = 0;
+  }
+  run(message) {
+    const i = this.next++ % this.workers.length;
+    return new Promise((resolve) => {
+      this.waiting[i].push(resolve);
+      this.workers[i].postMessage(message);
+    });
+  }
+  async close() {
+    await Promise.all(this.workers.map((worker) => worker.terminate()));
+  }
+}
+
+class Library {
+  constructor(pool) {
+    this.pool = pool;
+  }
+  run(message) {
+    return this.pool.run(message);
+  }
+  close() {
+    return this.pool.destroy();
+  }
+}
+
+async function open(peer, workers) {
+  if (peer === 'node_threads') return new Threads(workers);
+  // The libraries are where `./dev compare` has put them.
+  const from = createRequire(process.env.SELVAGE_NODE_MODULES + '/package.json');
+  const load = async (name) => {
+    const all = await import(pathToFileURL(from.resolve(name)));
+    return all.default ?? all;
+  };
+  const size = { filename: task.pathname, minThreads: workers, maxThreads: workers };
+  if (peer === 'piscina') return new Library(new (await load('piscina'))(size));
+  if (peer === 'tinypool') return new Library(new (await load('tinypool'))(size));
+  if (peer === 'tinypool_processes')
+    return new Library(new (await load('tinypool'))({ ...size, runtime: 'child_process' }));
+  throw new Error('there is no such peer');
+}
+
+const now = () => Number(process.hrtime.bigint());
+
+async function tiny(pool, parts) {
+  const value = payloads[parts.payload];
+  const message = { value };
+  const inFlight = Number(parts.in_flight);
+  const forNs = Number(parts.for_ms) * 1e6;
+  for (let i = 0; i < 200; ++i) await pool.run(message);
+  if (inFlight === 1) {
+    const times = [];
+    let before = now();
+    const end = before + forNs;
+    while (before < end && times.length < 200000) {
+      await pool.run(message);
+      const then = now();
+      times.push(then - before);
+      before = then;
+    }
+    times.sort((a, b) => a - b);
+    const at = (part) => times[Math.floor(part * (times.length - 1))];
+    return { p50: at(0.5), p99: at(0.99), p999: at(0.999) };
+  }
+  // So many chains, each with one call at a time.
+  const begin = now();
+  let calls = 0;
+  const chain = async () => {
+    while (now() - begin < forNs) {
+      if ((await pool.run(message)) !== value) throw new Error('another answer has come back');
+      ++calls;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, chain));
+  return { per_second: (calls * 1e9) / (now() - begin) };
+}
+
+async function fanOut(pool, parts) {
+  const { work } = await import(task);
+  const [items, loops] = [Number(parts.items), Number(parts.loops)];
+  for (let i = 0; i < 50; ++i) await pool.run({ seed: i, loops: 10 });
+  work(0, 100000); // compiled
+  let begin = now();
+  let expected = 0;
+  for (let i = 0; i < items; ++i) expected += work(i, loops);
+  const alone = now() - begin;
+  begin = now();
+  let found = 0;
+  let next = 0;
+  const chain = async () => {
+    while (next < items) {
+      const one = await pool.run({ seed: next++, loops });
+      found += one;
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(items, 64 * Number(parts.workers)) }, chain));
+  const took = now() - begin;
+  if (found !== expected) throw new Error('the sum was wrong');
+  return { ns: took, alone_ns: alone };
+}
+
+const [peer, work, ...rest] = process.argv.slice(2);
+const parts = Object.fromEntries(rest.map((each) => each.split(/=(.*)/s, 2)));
+let pool;
+try {
+  pool = await open(peer, Number(parts.workers ?? 1));
+} catch (problem) {
+  console.error(`${peer}: ${problem.message}`);
+  process.exit(3);
+}
+console.log(JSON.stringify(await { tiny, 'fan-out': fanOut }[work](pool, parts)));
+await pool.close();
+process.exit(0);

@@ -1,0 +1,169 @@
+"""The pools that a Python program would choose: pools.py PEER WORK [NAME=VALUE...], as selvage_peers is called.
+
+Prints its figures as a JSON object. Ends with 3 where the peer is not installed or does not do this work.
+"""
+
+import collections
+import json
+import multiprocessing
+import sys
+import time
+
+PAYLOADS = {"empty": None, "int": 7, "json": '{"id":12345}', "text": "t" * 64}
+
+
+def echo(value):
+    return value
+
+
+def work(seed, loops):
+    """The same steps as in fan_out.cpp. Their cost is Python's: it is compared with a loop of Python's."""
+    state = (seed + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
+    for _ in range(loops):
+        state ^= state >> 12
+        state ^= (state << 25) & 0xFFFFFFFFFFFFFFFF
+        state ^= state >> 27
+    return state & 0xFFFFFFFF
+
+
+class Multiprocessing:
+    """multiprocessing.Pool, or billiard's of the same form."""
+
+    def __init__(self, workers, module=multiprocessing):
+        self.pool = module.Pool(workers)
+
+    def submit(self, function, *arguments):
+        return self.pool.apply_async(function, arguments)
+
+    @staticmethod
+    def take(handle):
+        return handle.get()
+
+    def map(self, function, arguments, chunk):
+        return self.pool.starmap(function, arguments, chunk)
+
+    def close(self):
+        self.pool.terminate()
+        self.pool.join()
+
+
+class Executor:
+    """concurrent.futures.ProcessPoolExecutor, or pebble's pool."""
+
+    def __init__(self, executor):
+        self.pool = executor
+
+    def submit(self, function, *arguments):
+        return self.pool.submit(function, *arguments)
+
+    @staticmethod
+    def take(handle):
+        return handle.result()
+
+    def map(self, function, arguments, chunk):
+        return list(self.pool.map(function, *zip(*arguments), chunksize=chunk))
+
+    def close(self):
+        self.pool.shutdown()
+
+
+class Pebble(Executor):
+    def __init__(self, workers):
+        from pebble import ProcessPool
+
+        super().__init__(ProcessPool(max_workers=workers))
+
+    def submit(self, function, *arguments):
+        return self.pool.schedule(function, args=arguments)
+
+    def map(self, function, arguments, chunk):
+        return list(self.pool.map(function, *zip(*arguments), chunksize=chunk).result())
+
+    def close(self):
+        self.pool.stop()
+        self.pool.join()
+
+
+def open_pool(peer, workers):
+    if peer == "python_pool":
+        return Multiprocessing(workers)
+    if peer == "python_executor":
+        from concurrent.futures import ProcessPoolExecutor
+
+        return Executor(ProcessPoolExecutor(workers))
+    if peer == "billiard":
+        import billiard
+
+        return Multiprocessing(workers, billiard)
+    if peer == "pebble":
+        return Pebble(workers)
+    raise ImportError("there is no such peer")
+
+
+def time_each(call, seconds):
+    for _ in range(50):
+        call()
+    times = []
+    before = time.perf_counter_ns()
+    end = before + int(seconds * 1e9)
+    while before < end and len(times) < 200_000:
+        call()
+        now = time.perf_counter_ns()
+        times.append(now - before)
+        before = now
+    times.sort()
+    return {name: times[int(part * (len(times) - 1))] for name, part in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)]}
+
+
+def tiny(pool, parts):
+    value = PAYLOADS[parts["payload"]]
+    seconds = int(parts["for_ms"]) / 1000
+    in_flight = int(parts["in_flight"])
+    if in_flight == 1:
+        return time_each(lambda: pool.take(pool.submit(echo, value)), seconds)
+    window = collections.deque(pool.submit(echo, value) for _ in range(in_flight))
+    calls = 0
+    begin = time.perf_counter()
+    while (now := time.perf_counter()) - begin < seconds:
+        for _ in range(16):
+            if pool.take(window.popleft()) != value:
+                raise RuntimeError("another answer has come back")
+            window.append(pool.submit(echo, value))
+        calls += 16
+    while window:
+        pool.take(window.popleft())
+    return {"per_second": calls / (now - begin)}
+
+
+def fan_out(pool, parts):
+    items, loops, workers = int(parts["items"]), int(parts["loops"]), int(parts["workers"])
+    pool.map(work, [(i, 0) for i in range(4 * workers)], 1)
+    begin = time.perf_counter_ns()
+    expected = sum(work(i, loops) for i in range(items))
+    alone = time.perf_counter_ns() - begin
+    chunk = max(1, items // (16 * workers))
+    begin = time.perf_counter_ns()
+    found = sum(pool.map(work, [(i, loops) for i in range(items)], chunk))
+    took = time.perf_counter_ns() - begin
+    if found != expected:
+        raise RuntimeError("the sum was wrong")
+    return {"ns": took, "alone_ns": alone}
+
+
+def main():
+    peer, what = sys.argv[1:3]
+    parts = dict(each.split("=", 1) for each in sys.argv[3:])
+    try:
+        pool = open_pool(peer, int(parts.get("workers", 1)))
+    except ImportError as problem:
+        print(f"{peer}: {problem}", file=sys.stderr)
+        return 3
+    try:
+        print(json.dumps({"tiny": tiny, "fan-out": fan_out}[what](pool, parts)))
+    finally:
+        pool.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+#pragma once
+// What the peers that are C++ have in common: how they are asked, how they answer, and how a call is timed. Each run of
+// selvage_peers is one peer at one piece of work; compare.py alternates them and makes tables of the answers.
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "limits/process.hpp"
+
+namespace compare {
+
+/// A peer that does not do this work. compare.py leaves it out and says so.
+struct not_for_this : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+struct request {
+  std::string peer;
+  std::map<std::string, std::string> parts;
+
+  [[nodiscard]] const std::string& text(const std::string& name) const { return parts.at(name); }
+  [[nodiscard]] std::uint64_t number(const std::string& name) const { return std::stoull(parts.at(name)); }
+  [[nodiscard]] int cpu(const std::string& name) const { return std::stoi(parts.at(name)); }
+};
+
+/// Figures by name: nanoseconds, or calls per second.
+using answer = std::map<std::string, double>;
+
+/// What a call takes, one at a time: "p50", "p99" and "p999" in ns, of at most so many calls and so long.
+template <class Call>
+answer time_each(std::uint64_t for_ns, Call&& call) {
+  constexpr std::size_t most = 200'000;
+  constexpr std::size_t warm_up = 200;
+  for (std::size_t i = 0; i < warm_up; ++i) call();
+  std::vector<std::uint64_t> times;
+  times.reserve(most);
+  const std::uint64_t end = limits::now_ns() + for_ns;
+  for (std::uint64_t before = limits::now_ns(); before < end && times.size() < most;) {
+    call();
+    const std::uint64_t now = limits::now_ns();
+    times.push_back(now - before);
+    before = now;
+  }
+  std::ranges::sort(times);
+  const auto at = [&](double part) {
+    return static_cast<double>(times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))]);
+  };
+  return {{"p50", at(0.5)}, {"p99", at(0.99)}, {"p999", at(0.999)}};
+}
+
+/// How many calls a second are made: "per_second". `call`: takes the oldest answer and makes one call more.
+template <class Call>
+answer time_many(std::uint64_t for_ns, Call&& call) {
+  constexpr unsigned between_looks = 64;
+  std::uint64_t calls = 0;
+  for (unsigned i = 0; i < between_looks; ++i) call();  // warm-up
+  const std::uint64_t begin = limits::now_ns();
+  std::uint64_t now = begin;
+  for (; now - begin < for_ns; now = limits::now_ns()) {
+    for (unsigned i = 0; i < between_looks; ++i) call();
+    calls += between_looks;
+  }
+  return {{"per_second", static_cast<double>(calls) * 1e9 / static_cast<double>(now - begin)}};
+}
+
+/// payload=empty|int|json|text in_flight=N for_ms=N cpu=N peer_cpu=N: calls that give back their argument.
+[[nodiscard]] answer tiny_call(const request& asked);
+
+/// items=N loops=N workers=N: so many items of so many steps of arithmetic. "ns": all of them.
+[[nodiscard]] answer fan_out(const request& asked);
+
+}  // namespace compare
