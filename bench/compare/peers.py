@@ -1,0 +1,116 @@
+"""Runs one peer once at one piece of work, and alternates several of them."""
+
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+NOT_FOR_THIS = 3
+
+PYTHON = ["python_pool", "python_executor", "billiard", "pebble"]
+NODE = ["node_threads", "piscina", "tinypool", "tinypool_processes"]
+
+NAMES = {
+    "limit": "limit: two words, a bare mailbox",
+    "selvage": "**Selvage**",
+    "selvage_2": "**Selvage**, two workers",
+    "selvage_chunks": "**Selvage**, many items a call",
+    "fork": "fork for each",
+    "fork_chunks": "fork for each part",
+    "pipe": "pipe",
+    "socket": "AF_UNIX socket",
+    "message_queue": "Boost message_queue",
+    "zeromq": "ZeroMQ ipc",
+    "threads": "threads (Asio)",
+    "openmp": "OpenMP",
+    "python_pool": "Python multiprocessing.Pool",
+    "python_executor": "Python ProcessPoolExecutor",
+    "billiard": "Python billiard",
+    "pebble": "Python pebble",
+    "node_threads": "Node worker_threads",
+    "piscina": "piscina",
+    "tinypool": "tinypool",
+    "tinypool_processes": "tinypool, processes",
+    "xargs": "xargs -P2",
+    "parallel": "GNU parallel -j2",
+}
+
+
+class Bench:
+    """Runs one peer once, and keeps what came of it."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+        self.skipped = {}
+
+    def command(self, peer, work, parts):
+        given = [f"{name}={value}" for name, value in parts.items() if name not in ("cpu", "peer_cpu")]
+        pinned = [f"{name}={parts[name]}" for name in ("cpu", "peer_cpu") if name in parts]
+        if peer in PYTHON:
+            return ["/usr/bin/python3", HERE / "pools.py", peer, work, *given]
+        if peer in NODE:
+            return ["node", HERE / "pools.mjs", peer, work, *given]
+        return [self.arguments.peers, peer, work, *given, *pinned]
+
+    def run(self, peer, work, parts):
+        """Returns: the figures, or None where the peer does not do this."""
+        if peer in self.skipped:
+            return None
+        if peer in PYTHON + NODE and parts.get("cpu", -1) == 0 and parts.get("peer_cpu") == 1:
+            return None  # their processes are not pinned apart
+        command = self.command(peer, work, parts)
+        if peer in PYTHON + NODE and parts.get("cpu", -1) == 0:
+            command = ["taskset", "-c", "0", *command]
+        modules = pathlib.Path(self.arguments.node_modules or "").resolve()
+        environment = dict(os.environ, SELVAGE_NODE_MODULES=str(modules))
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            self.skip(peer, str(problem))
+            return None
+        if ran.returncode == NOT_FOR_THIS:
+            if "slots" not in ran.stderr:
+                self.skip(peer, ran.stderr.strip())
+            return None
+        if ran.returncode != 0:
+            self.skip(peer, f"ended with {ran.returncode}: {ran.stderr.strip()[-300:]}")
+            return None
+        return json.loads(ran.stdout)
+
+    def skip(self, peer, why):
+        self.skipped[peer] = why
+        print(f"compare: {peer} is left out: {why}", file=sys.stderr)
+
+
+def show(text):
+    """Where somebody looks on."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def summary(samples):
+    """Of the same figures of several repeats: the median, the least and the greatest of each."""
+    return {
+        name: {
+            "median": statistics.median(each[name] for each in samples),
+            "least": min(each[name] for each in samples),
+            "greatest": max(each[name] for each in samples),
+        }
+        for name in samples[0]
+    }
+
+
+def alternate(bench, repeats, cases):
+    """`cases`: a function for each key. Returns: summaries by key."""
+    samples = {key: [] for key in cases}
+    for turn in range(repeats):
+        for key, run in cases.items():
+            told = f"repeat {turn + 1} of {repeats}: {' '.join(map(str, key))}"
+            show(f"compare: {told}")
+            if (found := run()) is not None:
+                samples[key].append(found)
+    show("")
+    return {key: summary(each) for key, each in samples.items() if each}
