@@ -13,6 +13,7 @@
 namespace selvage::test {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::ElementsAre;
 class completion_queues : public pool_survives {};
 
@@ -27,6 +28,7 @@ const auto die = task("die", []() -> int {
   return 0;
 });
 const auto hold = task("hold", [](abort_signal stop) { return stop.wait_for(20s) ? 1 : 0; });
+constexpr int never_begun = -static_cast<int>(errc::aborted);  // what it comes to where it is aborted too soon
 
 /// What a call came to, as a number: its value, or the negative of its errc.
 int outcome_of(const tl::expected<int, error>& result) {
@@ -109,7 +111,7 @@ TEST_F(completion_queues, wait_no_longer_than_they_may) {
   done.wait_for(10ms);
   EXPECT_FALSE(done.pop());
   done.abort(ticket);
-  EXPECT_THAT(drain(done), ElementsAre(1));
+  EXPECT_THAT(drain(done), ElementsAre(AnyOf(1, never_begun)));
 }
 
 TEST_F(completion_queues, are_woken_by_another_thread) {
@@ -208,7 +210,7 @@ TEST_F(completion_queues, end_in_a_forked_child) {
   });
   EXPECT_EQ(child.exit_status(), 0);
   done.abort(ticket);
-  EXPECT_THAT(drain(done), ElementsAre(1));
+  EXPECT_THAT(drain(done), ElementsAre(AnyOf(1, never_begun)));
 }
 
 TEST_F(completion_queues, run_calls_of_the_inline_lane) {
