@@ -133,20 +133,11 @@ void environment::check_heads() const {
 }
 
 void environment::check_structure(std::span<const std::byte> map) const {
-  const auto size = static_cast<std::size_t>(std::filesystem::file_size(file_));
-  void* own = MAP_FAILED;
-  if (map.empty()) {  // where /proc does not show it
-    const base::unique_fd fd(base::retry_eintr([&] { return ::open(file_.c_str(), O_RDONLY | O_CLOEXEC); }));
-    own = fd ? ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd.get(), 0) : MAP_FAILED;
-    if (own == MAP_FAILED) fail(file_, "cannot be mapped", errno);
-    map = {static_cast<const std::byte*>(own), size};
-  }
+  if (map.empty()) fail(file_, "cannot be checked: /proc/self/maps does not show it (is /proc mounted?)");
   // Nearly all of it is looked at: at once is less work for the kernel than fault by fault.
-  const auto file = map.first(std::min(size, map.size()));
+  const auto file = map.first(std::min(static_cast<std::size_t>(std::filesystem::file_size(file_)), map.size()));
   ::madvise(const_cast<std::byte*>(file.data()), file.size(), MADV_POPULATE_READ);
-  std::string problem = structure_problem(file);
-  if (own != MAP_FAILED) ::munmap(own, size);
-  if (!problem.empty()) throw damaged_file(file_, std::move(problem));
+  if (std::string problem = structure_problem(file); !problem.empty()) throw damaged_file(file_, std::move(problem));
 }
 
 // LMDB does not tell where its maps are: they are found by their files' inodes and names. Returns: that of the data.

@@ -98,30 +98,14 @@ struct item_outcome {
 };
 
 namespace detail {
-template <class R>
-struct sink_of : std::type_identity<std::function<void(const R&)>> {};
-template <>
-struct sink_of<void> : std::type_identity<std::function<void()>> {};
-template <class R>
-using value_sink = typename sink_of<R>::type;
-template <class R>
-struct keeper_of : std::type_identity<std::function<void(R&)>> {};
-template <>
-struct keeper_of<void> : std::type_identity<std::function<void()>> {};
-template <class R>
-using value_keeper = typename keeper_of<R>::type;
-template <class R>
-struct checker_of : std::type_identity<std::function<bool(const R&)>> {};
-template <>
-struct checker_of<void> : std::type_identity<std::function<bool()>> {};
-template <class R>
-using value_checker = typename checker_of<R>::type;
-template <class R>
-struct judge_of : std::type_identity<std::function<std::optional<std::string>(const R&)>> {};
-template <>
-struct judge_of<void> : std::type_identity<std::function<std::optional<std::string>()>> {};
-template <class R>
-using value_judge = typename judge_of<R>::type;
+/// A function that is told a value of a task, or that there is one where the task returns nothing.
+template <class Returned, class Value>
+struct told : std::type_identity<std::function<Returned(Value)>> {};
+template <class Returned, class Nothing>
+requires std::is_void_v<Nothing> struct told<Returned, Nothing> : std::type_identity<std::function<Returned()>> {
+};
+template <class Returned, class R>
+using told_value = typename told<Returned, std::add_lvalue_reference_t<R>>::type;
 }  // namespace detail
 
 template <class T, class R>
@@ -148,10 +132,10 @@ struct run_options {
   std::function<void(item_outcome<T, R>&&)> emit{};
   /// Told each value of a success, like emit and before it, and in the same order: for a fold into what it captures. It
   /// may not keep the value, which emit is given afterwards.
-  detail::value_sink<R> combine{};
+  detail::told_value<void, const R> combine{};
   /// Says why a value is a failure (errc::task_failed), or nothing where it is none: one that is, is tried again, and
   /// counted, as an exception would be. The value of the last attempt is told, and kept, all the same.
-  detail::value_judge<R> judge{};
+  detail::told_value<std::optional<std::string>, const R> judge{};
   bool in_order = true;  ///< false: outcomes are told as they come
   const selvage::store* store = nullptr;
   bool resume = false;  ///< go on with the records of the store; without it, a run that has any is refused
@@ -162,10 +146,10 @@ struct run_options {
   /// Called with each value before it is put into the store, on the thread that called run: what the value speaks of
   /// and does not hold, such as a file, must be on the disk when it returns (store::files_of has room for it). It may
   /// change the value. What it throws ends the run and leaves run(). Nothing: values hold all that they speak of.
-  detail::value_keeper<R> before_kept{};
+  detail::told_value<void, R> before_kept{};
   /// Asked of each value that the store gives back, whether what it speaks of is still there: where not, its item is
   /// run again. Called on the thread that called run.
-  detail::value_checker<R> still_holds{};
+  detail::told_value<bool, const R> still_holds{};
   std::string version{};               ///< of the task: part of the fingerprint
   selvage::fingerprint fingerprint{};  ///< more parts: whatever the results depend on
   halt_options halt{};
