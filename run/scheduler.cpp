@@ -52,7 +52,9 @@ void scheduler::run() {
     moved |= start_items();
     moved |= tell_outcomes();
     tell_progress(false);
-    if (!moved && !is_over()) sleep();
+    if (moved || is_over()) continue;
+    if (waits_for_the_disk()) journal_->hurry();
+    sleep();
   }
   tell_progress(true);
 }
@@ -123,8 +125,16 @@ void scheduler::tell_progress(bool at_end) {
 
 // ---- items come in -------------------------------------------------------------------------------------------------
 
+// An item whose outcome waits for the disk is neither waiting nor active.
 bool scheduler::has_room() const {
-  return held_ < bounds_.buffer && (!settings_.in_order || order_.size() < bounds_.window);
+  constexpr std::size_t most_recording = 1024;
+  return held_ - recording_.size() < bounds_.buffer && recording_.size() < most_recording &&
+         (!settings_.in_order || order_.size() < bounds_.window);
+}
+
+/// Nothing more can be started, or is to be, before what was put is durable.
+bool scheduler::waits_for_the_disk() const {
+  return !recording_.empty() && active_ < parallel_ && (source_ended_ || !has_room());
 }
 
 bool scheduler::pull_items() {
@@ -373,121 +383,6 @@ void scheduler::adapt_parallel() {
   parallel_ = each < short_item ? bounds_.workers * most_for_each_worker : bounds_.parallel;
   counting_since_ = now;
   counted_ = 0;
-}
-
-// ---- kept, and told ------------------------------------------------------------------------------------------------
-
-void scheduler::record(slot which) {
-  item& its = items_[which];
-  counts_.ran(its.key, its.ordinal, its.run_time);
-  if (journal_ == nullptr) {
-    move(which, item_event::recorded);
-    return make_ready(which);
-  }
-  stored_item stored{.key = its.key,
-                     .attempts = its.attempts,
-                     .ordinal = its.ordinal,
-                     .finished = std::chrono::system_clock::now(),
-                     .run_time = its.run_time,
-                     .peak_memory = its.peak_memory};
-  if (its.problem) {
-    stored.failed = its.problem->code();
-    stored.message = its.problem->details().message;
-  }
-  if (its.has_value) stored.output = typed_.encode(which);
-  const auto number = journal_->put(stored);
-  if (!number) {
-    give_up(which);
-    return stop(stopping::now, run_report::ending::failed, number.error());
-  }
-  its.record = *number;
-  recording_.push_back(which);
-}
-
-bool scheduler::take_durable() {
-  if (journal_ == nullptr || recording_.empty()) return false;
-  bool some = false;
-  const std::uint64_t durable = journal_->durable();
-  while (!recording_.empty() && items_[recording_.front()].record <= durable) {
-    const slot which = recording_.front();
-    recording_.pop_front();
-    move(which, item_event::recorded);
-    make_ready(which);
-    some = true;
-  }
-  return some;
-}
-
-// The item's outcome is known, and kept where there is a journal.
-void scheduler::make_ready(slot which) {
-  --held_;
-  if (items_[which].problem) {
-    counts_.failed(items_[which].problem->code());
-  } else {
-    ++counts_.succeeded;
-  }
-  if (items_[which].is_first) {
-    keys_.erase(items_[which].key);
-    for (const slot twin : std::exchange(items_[which].twins, {})) {
-      items_[twin].is_twin = true;
-      if (!is_known(twin)) give_up(twin);  // the journal has failed
-    }
-  }
-  if (!settings_.in_order) tell(which);
-  if (stopping_ == stopping::no && is_time_to_halt(settings_.halt, counts_.succeeded, counts_.failed())) {
-    stop(settings_.halt.how == halt_options::when::now ? stopping::now : stopping::soon, run_report::ending::halted,
-         std::nullopt);
-  }
-}
-
-bool scheduler::tell_outcomes() {
-  bool some = false;
-  while (!order_.empty()) {
-    const slot which = order_.front();
-    const item_state state = items_[which].state;
-    if (state != item_state::ready && state != item_state::over) break;
-    order_.pop_front();
-    some = true;
-    if (state == item_state::ready) {
-      tell(which);
-    } else {
-      release(which);
-    }
-  }
-  return some;
-}
-
-void scheduler::tell(slot which) {
-  item& its = items_[which];
-  if (settings_.tells_values) {
-    typed_.emit(which, {its.ordinal, its.key, its.problem, its.has_value, its.attempts, its.resumed, its.run_time,
-                        its.peak_memory});
-  }
-  move(which, item_event::told);
-  release(which);
-}
-
-void scheduler::give_up(slot which) {
-  item& its = items_[which];
-  move(which, item_event::give_up);
-  --held_;
-  ++counts_.not_run;
-  if (its.is_first) {
-    keys_.erase(its.key);
-    for (const slot twin : std::exchange(its.twins, {})) give_up(twin);
-  }
-  if (!settings_.in_order) release(which);  // else in its turn
-}
-
-void scheduler::release(slot which) {
-  typed_.drop(which);
-  free_.push_back(which);
-}
-
-void scheduler::move(slot which, item_event event) {
-  const auto next = after(items_[which].state, event);
-  detail::require(next.has_value(), "a run's item was told of an event that its state does not have");
-  items_[which].state = *next;
 }
 
 }  // namespace selvage::run_detail

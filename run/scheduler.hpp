@@ -96,6 +96,7 @@ class scheduler {
   void adapt_parallel();
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] bool has_room() const;
+  [[nodiscard]] bool waits_for_the_disk() const;
 
   detail::run_items& typed_;
   const detail::run_settings& settings_;

@@ -55,6 +55,10 @@ tl::expected<void, error> journal::flush() {
   return core_->flush();
 }
 
+void journal::hurry() noexcept {
+  if (core_ && core_->is_ours()) core_->hurry();
+}
+
 std::optional<error> journal::failed() const {
   if (!core_->is_ours()) return not_ours(*core_);
   return core_->failed();

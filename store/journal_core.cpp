@@ -100,6 +100,12 @@ tl::expected<void, error> journal_core::flush() {
   return {};
 }
 
+void journal_core::hurry() noexcept {
+  const std::lock_guard guard(mutex_);
+  flush_to_ = put_;
+  wake_writer_.notify_one();
+}
+
 /// Those that wait need not wait for more. Requires: mutex_.
 bool journal_core::is_due() const {
   return options_.durability == durability::strict || waiting_.records.size() >= options_.commit_items ||

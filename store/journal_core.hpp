@@ -34,6 +34,7 @@ class journal_core {
   [[nodiscard]] bool find(std::string_view key, const std::function<void(const stored_item&)>& use);
   tl::expected<std::uint64_t, error> put(const stored_item& item);
   tl::expected<void, error> flush();
+  void hurry() noexcept;
   [[nodiscard]] std::optional<error> failed() {
     const std::lock_guard guard(mutex_);
     return failure_;

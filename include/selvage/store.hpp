@@ -132,6 +132,9 @@ class journal {
   /// Blocks until every record that was put is durable, or cannot be. Errors: as put.
   tl::expected<void, error> flush();
 
+  /// What was put is written without waiting for more, as soon as the writer can. Never blocks.
+  void hurry() noexcept;
+
   /// Records that were there when the run was opened.
   [[nodiscard]] std::uint64_t found() const noexcept;
 

@@ -60,6 +60,19 @@ TEST_F(stored_runs, do_not_again_what_was_done) {
   EXPECT_EQ(report.attempts, 2U);
 }
 
+// More items than may be under way at once: each place that is waited for is behind a commit that nothing else brings.
+TEST_F(stored_runs, do_not_wait_for_the_time_of_a_commit_where_nothing_else_is_to_be_done) {
+  pool pool(watched({.workers = 2}), shout_);
+  const store patient(place_.path() / "patient", {.commit_interval = 1h, .commit_items = 1'000'000});
+  std::vector<std::string> items;
+  for (int i = 0; i < 3000; ++i) items.push_back(std::to_string(i));
+  for (const bool in_order : {true, false}) {
+    auto options = with_store({.in_order = in_order, .fresh = true});
+    options.store = &patient;
+    EXPECT_EQ(run(pool, shout_, items, options).succeeded, 3000U);
+  }
+}
+
 TEST_F(stored_runs, tell_an_outcome_only_once_it_is_durable) {
   pool pool(watched({.workers = 2}), shout_);
   std::vector<std::string> items;

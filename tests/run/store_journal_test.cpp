@@ -232,6 +232,18 @@ TEST(journals, take_records_from_many_threads) {
   for (const auto& [key, item] : items) EXPECT_EQ(item.output, output_of(key));
 }
 
+TEST(journals, that_are_told_to_hurry_wait_for_no_more) {
+  const scratch_directory place;
+  const store store(place.path(), {.commit_interval = 1h});
+  journal writer = open(store, {.name = "run"});
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    ASSERT_EQ(writer.put({.key = std::to_string(number)}).value(), number);
+    writer.hurry();
+    while (writer.durable() != number) std::this_thread::yield();
+  }
+  writer.hurry();  // with nothing to write
+}
+
 TEST(journals, hold_what_a_map_would) {
   tests::random_source random;
   const scratch_directory place;
