@@ -46,6 +46,7 @@
 #include "pool/depth.hpp"
 #include "pool/figures.hpp"
 #include "pool/lane_port.hpp"
+#include "pool/symbols.hpp"
 #include "pool/task_index.hpp"
 #include "pool/worker_class.hpp"
 #include "shm/segment.hpp"
@@ -318,6 +319,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::deque<std::function<void()>> callbacks_;  ///< ready to run
   bool look_planned_ = false;                    ///< the collector will look at what waits behind a running call
   host::figures figures_;
+  host::symbol_names symbols_;
   std::minstd_rand jitter_;
 
   // The collector's.

@@ -197,7 +197,8 @@ error pool_core::death_error(host::lane_port& port, const shm::verdict& verdict,
   shm::crash_record record;
   std::memcpy(static_cast<void*>(&record), static_cast<const void*>(&port.lane.crash()), sizeof record);
   const auto refused = verdict.signal == SIGSYS ? host::last_refusal(port.lane.refusal(), verdict.epoch) : std::nullopt;
-  if (!host::describe_death(what, verdict, record, {call.id, call.timeout_ns, call.grace_ns, limits_of(port)}, refused))
+  if (!host::describe_death(what, symbols_, verdict, record, {call.id, call.timeout_ns, call.grace_ns, limits_of(port)},
+                            refused))
     ++port.figures.forged;
   return error(std::move(what));
 }

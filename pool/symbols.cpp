@@ -34,28 +34,42 @@ std::string one_frame(std::uint64_t address, bool innermost) {
                      address - reinterpret_cast<std::uint64_t>(info.dli_saddr), info.dli_fname);
 }
 
-}  // namespace
-
-std::uint64_t main_program_base() noexcept {
+struct program {
   std::uint64_t base = 0;
+  unsigned long long unloads = 0;  // of libraries, so far
+};
+
+program main_program() noexcept {
+  program found;
   ::dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* out) {
-        *static_cast<std::uint64_t*>(out) = info->dlpi_addr;  // the first entry is the main program
+        *static_cast<program*>(out) = {info->dlpi_addr, info->dlpi_subs};  // the first entry is the main program
         return 1;
       },
-      &base);
-  return base;
+      &found);
+  return found;
 }
 
-std::vector<std::string> symbolise(std::span<const std::uint64_t> frames, std::uint64_t worker_base) {
-  const std::uint64_t own_base = main_program_base();
+}  // namespace
+
+std::vector<std::string> symbol_names::of(std::span<const std::uint64_t> frames, std::uint64_t worker_base) {
+  const program own = main_program();
+  if (own.unloads != unloads_ || known_.size() + frames.size() > most) known_.clear();
+  unloads_ = own.unloads;
+  const bool moved = worker_base != 0 && worker_base != own.base;
+  const auto name = [&](const place& of) {
+    Dl_info info{};
+    // NOLINTNEXTLINE: only looked up
+    const bool is_here = !moved || ::dladdr(reinterpret_cast<const void*>(of.address), &info) != 0;
+    return one_frame(is_here ? of.address : of.address - worker_base + own.base, of.innermost);
+  };
   std::vector<std::string> names;
   names.reserve(frames.size());
   for (const std::uint64_t frame : frames) {
-    Dl_info info{};
-    const bool known = ::dladdr(reinterpret_cast<const void*>(frame), &info) != 0;  // NOLINT: only looked up
-    const bool moved = worker_base != 0 && worker_base != own_base;
-    names.push_back(one_frame(moved && !known ? frame - worker_base + own_base : frame, names.empty()));
+    const place at{frame, worker_base, names.empty()};
+    auto found = known_.find(at);
+    if (found == known_.end()) found = known_.emplace(at, name(at)).first;
+    names.push_back(found->second);
   }
   return names;
 }

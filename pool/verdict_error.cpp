@@ -39,7 +39,7 @@ bool has_fault_address(int signal) noexcept {
   return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
 }
 
-bool take_crash(failure& what, const shm::verdict& verdict, const shm::crash_record& record) {
+bool take_crash(failure& what, const shm::verdict& verdict, const shm::crash_record& record, symbol_names& symbols) {
   what.code = errc::crashed;
   what.message = fmt::format("the worker died of {}", signal_text(verdict.signal));
   const auto kind = static_cast<shm::crash_kind>(record.kind.load(std::memory_order_acquire));  // SYNC crash
@@ -49,7 +49,7 @@ bool take_crash(failure& what, const shm::verdict& verdict, const shm::crash_rec
   const bool has_address = record.signal_code > 0 && has_fault_address(verdict.signal);  // sent by the kernel
   what.fault_address = has_address ? record.fault_address : 0;
   const auto frames = std::min(record.frame_count, shm::max_crash_frames);
-  what.stack = symbolise({record.frames, frames}, record.image_base);
+  what.stack = symbols.of({record.frames, frames}, record.image_base);
   if (has_address) what.message += fmt::format(" at address {:#x}", record.fault_address);
   if (!what.stack.empty()) what.message += " in " + what.stack.front();
   return true;
@@ -113,13 +113,13 @@ std::string stderr_of(const shm::verdict& verdict) {
   return {verdict.stderr_tail, std::min<std::size_t>(verdict.stderr_length, shm::stderr_tail_bytes)};
 }
 
-bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record,
+bool describe_death(failure& what, symbol_names& symbols, const shm::verdict& verdict, const shm::crash_record& record,
                     const doomed_call& call, const std::optional<refusal>& refused) {
   take_usage(what, verdict);
   const bool named = verdict.call_id == call.id;
   switch (static_cast<shm::verdict_reason>(verdict.reason)) {
     case shm::verdict_reason::signalled: {
-      const bool agreed = take_crash(what, verdict, record);
+      const bool agreed = take_crash(what, verdict, record, symbols);
       if (take_limit_by_signal(what, verdict, call.limits) || verdict.signal != SIGSYS) return agreed;
       // Its handler ended it where it has written that down; otherwise what was refused last is another call.
       const bool by_handler = agreed && record.kind.load(std::memory_order_relaxed) != 0;  // relaxed: a private copy

@@ -11,6 +11,7 @@
 
 #include "base/limits.hpp"
 #include "pool/refusal_text.hpp"
+#include "pool/symbols.hpp"
 #include "shm/layout.hpp"
 
 namespace selvage::host {
@@ -25,7 +26,7 @@ struct doomed_call {
 
 /// Fills code, message and everything known of the worker. `record` is a private copy. Returns: false where the record
 /// contradicts the verdict and was ignored.
-bool describe_death(failure& what, const shm::verdict& verdict, const shm::crash_record& record,
+bool describe_death(failure& what, symbol_names& symbols, const shm::verdict& verdict, const shm::crash_record& record,
                     const doomed_call& call, const std::optional<refusal>& refused = std::nullopt);
 
 /// The last death of a lane's worker before it was ready. Reads the supervisor's record under its sequence lock.

@@ -116,6 +116,7 @@ void answer(std::uint8_t kind, std::span<const std::uint8_t> input) {
 }
 
 void death(std::span<const std::uint8_t> input) {
+  static host::symbol_names symbols;
   const exact_memory memory(sizeof(shm::crash_record), input);
   const auto& record = *reinterpret_cast<const shm::crash_record*>(memory.data());
   for (std::uint32_t reason = 0; reason <= 8; ++reason) {
@@ -124,7 +125,7 @@ void death(std::span<const std::uint8_t> input) {
     verdict.reason = reason;
     verdict.signal = 11;
     failure what;
-    const bool agreed = host::describe_death(what, verdict, record, {.id = 1});
+    const bool agreed = host::describe_death(what, symbols, verdict, record, {.id = 1});
     require(agreed || (what.stack.empty() && what.fault_address == 0));
     require(what.stack.size() <= shm::max_crash_frames && what.signal == 11);
   }

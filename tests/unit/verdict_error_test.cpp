@@ -15,6 +15,8 @@
 namespace selvage::host {
 namespace {
 
+symbol_names symbols;
+
 using shm::crash_kind;
 using shm::verdict_reason;
 using ::testing::HasSubstr;
@@ -46,7 +48,8 @@ struct described {
 };
 described describe(const shm::verdict& verdict, const shm::crash_record& record = {}, std::uint64_t grace_ns = 0) {
   described it{};
-  it.agreed = describe_death(it.what, verdict, record, {.id = call, .timeout_ns = 250'000'000, .grace_ns = grace_ns});
+  it.agreed =
+      describe_death(it.what, symbols, verdict, record, {.id = call, .timeout_ns = 250'000'000, .grace_ns = grace_ns});
   return it;
 }
 
@@ -157,12 +160,14 @@ TEST(verdict_error, a_violation_is_named_where_the_workers_own_handler_ended_it)
   const host::refusal refused{.call_id = call, .call = "ptrace(16, 1, 0)", .remedy = "no grant for it"};
   shm::crash_record record{};
   failure by_kernel;
-  EXPECT_TRUE(describe_death(by_kernel, verdict_of(verdict_reason::signalled, SIGSYS), record, {.id = call}, refused));
+  EXPECT_TRUE(
+      describe_death(by_kernel, symbols, verdict_of(verdict_reason::signalled, SIGSYS), record, {.id = call}, refused));
   EXPECT_EQ(by_kernel.code, errc::permission_denied);
   EXPECT_EQ(by_kernel.refused_call, "");
   tell(record, crash_kind::signal, SIGSYS);
   failure by_handler;
-  EXPECT_TRUE(describe_death(by_handler, verdict_of(verdict_reason::signalled, SIGSYS), record, {.id = call}, refused));
+  EXPECT_TRUE(describe_death(by_handler, symbols, verdict_of(verdict_reason::signalled, SIGSYS), record, {.id = call},
+                             refused));
   EXPECT_EQ(by_handler.code, errc::permission_denied);
   EXPECT_EQ(by_handler.refused_call, refused.call);
   EXPECT_THAT(by_handler.message, HasSubstr("ptrace(16, 1, 0): no grant for it"));
@@ -238,19 +243,19 @@ TEST(verdict_error, processor_time_that_ran_out_is_the_limit_of_the_call_that_us
   verdict.call_id = call;
   verdict.used = 2'050'000'000;
   failure what;
-  EXPECT_TRUE(describe_death(what, verdict, {}, {.id = call, .limits = {.cpu_ns = 2'000'000'000}}));
+  EXPECT_TRUE(describe_death(what, symbols, verdict, {}, {.id = call, .limits = {.cpu_ns = 2'000'000'000}}));
   EXPECT_EQ(what.code, errc::cpu_limit);
   EXPECT_THAT(what.message, HasSubstr("2050 ms"));
   EXPECT_THAT(what.message, HasSubstr("2000 ms (pool_options::cpu)"));
   failure beside;
-  EXPECT_TRUE(describe_death(beside, verdict, {}, {.id = call + 1}));
+  EXPECT_TRUE(describe_death(beside, symbols, verdict, {}, {.id = call + 1}));
   EXPECT_EQ(beside.code, errc::crashed);
   EXPECT_THAT(beside.message, HasSubstr("call " + std::to_string(call)));
 }
 
 TEST(verdict_error, the_kernels_signals_for_limits_are_limits) {
   failure size;
-  EXPECT_TRUE(describe_death(size, verdict_of(verdict_reason::signalled, SIGXFSZ), {},
+  EXPECT_TRUE(describe_death(size, symbols, verdict_of(verdict_reason::signalled, SIGXFSZ), {},
                              {.id = call, .limits = {.file_bytes = 4096}}));
   EXPECT_EQ(size.code, errc::file_limit);
   EXPECT_THAT(size.message, HasSubstr("4096 bytes (pool_options::file_size)"));
