@@ -16,10 +16,11 @@ inline constexpr unsigned pauses_between_clocks = 16;
 inline constexpr std::uint64_t shortest_spin_ns = 1'000;
 
 // Requires: the seat. Returns when done() or at until_ns, but not before a first pass. `done` is asked after every pass
-// that changed something.
+// that changed something. `patience_ns`: how long an answer may lie while all workers have enough to do; 0: not at all.
 template <class Done>
-void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
+void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uint64_t patience_ns) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
+  bool spins = true;
   unsigned looks = 0;
   const unsigned looks_between_clocks = std::max(1U, pauses_between_clocks / options_.spin.pause);
   const auto pause = [this] {
@@ -39,17 +40,20 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
     }
     const std::uint64_t now = base::now_ns();
     if (now >= until_ns) return;
-    if (spin_since == 0) spin_since = now;
-    if (now - spin_since < spin_ns_) {
+    if (spin_since == 0) {
+      spin_since = now;
+      spins = in_a_hurry(patience_ns);
+    }
+    if (spins && now - spin_since < spin_ns_) {
       pause();
       continue;
     }
-    spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
+    if (spins) spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
     if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
-    const std::uint64_t planned = park(until_ns, seen);
+    const std::uint64_t planned = park(until_ns, seen, patience_ns);
     const std::uint64_t woken = base::now_ns();
-    if (woken < planned && spin_trial_.is_due_after(woken - now)) spin_ns_ = spin_limit_ns_;
+    if (spins && woken < planned && spin_trial_.is_due_after(woken - now)) spin_ns_ = spin_limit_ns_;
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && woken < planned) ++fruitless_wakes_;
     spin_since = 0;
@@ -61,14 +65,15 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns) {
 // time that is over already makes one turn all the same, so that a loop of such waits gets on. `place`: where those who
 // settle what we wait for look for a sleeper; null: they do not know of us.
 template <class Done>
-bool pool_core::sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns) {
+bool pool_core::sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns,
+                                 std::uint64_t patience_ns) {
   bool slept = false;
   bool there = done();
   for (bool first = true; !there && (first || until_ns == base::never_ns || base::now_ns() < until_ns);
        there = done()) {
     first = false;
     if (take_seat()) {
-      collect_until(done, until_ns);
+      collect_until(done, until_ns, patience_ns);
       leave_seat();
       slept = false;
     } else {

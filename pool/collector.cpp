@@ -14,6 +14,9 @@ namespace {
 /// So many bytes of answers are copied before whoever collects looks again at what he waits for.
 constexpr std::uint64_t bytes_copied_in_a_pass = 262'144;
 
+/// One who never parks looks after what waits behind long runs all the same.
+constexpr unsigned passes_between_thorough_looks = 64;
+
 }  // namespace
 
 // ---- one look ------------------------------------------------------------------------------------------------------
@@ -56,7 +59,7 @@ bool pool_core::collect_pass() {
     break;
   }
   if (some_call_is_queued()) pump_queues(held);
-  if (rebalance(held)) progress = true;
+  if (rebalance(held, due || ++passes_ % passes_between_thorough_looks == 0)) progress = true;
   buried_.swap(graveyard_);
   held.unlock();  // the values in there may be large, or do anything in their destructors
   buried_.clear();
@@ -82,14 +85,14 @@ bool pool_core::settle_finished(host::lane_port& port, std::uint64_t finished, l
 
 // Requires: the seat. The pattern of shm/doorbell.hpp, over every lane at once. Returns: when it would have woken by
 // itself.
-std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt) {
+std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt, std::uint64_t patience_ns) {
   std::array<shm::watched_word, 2 + shm::max_lanes + 1> watched;
   std::size_t count = 0;
   watched[count++] = {&interrupt_, seen_interrupt};
   collector_parked_.store(1, std::memory_order_relaxed);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
-  const bool moved = plan_next_look();
+  const bool moved = plan_next_look(patience_ns);
   const bool seen = shm::heavy_fence(fences_);  // SYNC parked: against worker_lane::wake_host and the supervisor's ring
   watched[count++] = {&supervisor_->doorbell,
                       seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
@@ -104,7 +107,7 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
   std::uint64_t longest = options_.spin.park.count() == 0 ? base::never_ns : base::to_ns(options_.spin.park);
   if (storm || starting || !seen) longest = std::min(longest, look_interval_ns);
   const std::uint64_t cap = longest == base::never_ns ? longest : base::now_ns() + longest;
-  const std::uint64_t planned = std::min({until_ns, look_again_ns_, cap});
+  const std::uint64_t planned = std::min({until_ns, look_again_ns_, gathered_ns_, cap});
   if (!moved && !anything_new()) shm::wait_on_any({watched.data(), count}, planned);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::no);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::no), std::memory_order_relaxed);
@@ -114,9 +117,18 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
 
 // Calls may have been posted behind a running one since the last pass. Whoever posts one from now on finds us parked.
 // Requires: the seat. Returns: a call was moved, or settled instead.
-bool pool_core::plan_next_look() {
+bool pool_core::plan_next_look(std::uint64_t patience_ns) {
   lock_type held(lock_);
-  return rebalance(held);
+  const bool moved = rebalance(held, true);
+  gathered_ns_ = plan_gathering(patience_ns);
+  return moved;
+}
+
+// Without it there is no reason to spin: nothing that comes soon is waited for.
+bool pool_core::in_a_hurry(std::uint64_t patience_ns) const {
+  if (patience_ns == 0) return true;
+  const lock_type held(lock_);
+  return !may_gather();
 }
 
 void pool_core::interrupt_collector() noexcept {
@@ -128,6 +140,8 @@ void pool_core::interrupt_collector() noexcept {
 
 // Somebody who waits must collect from now on, or nobody would.
 void pool_core::leave_seat() noexcept {
+  // relaxed, both: a hint for the helper, written by whoever has the seat
+  turns_.store(turns_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   seat_.store(0, std::memory_order_seq_cst);  // SYNC seat: what this collector saw, for the next one
   if (waiting_threads_.load(std::memory_order_seq_cst) != 0) hand_on();
 }
@@ -158,6 +172,7 @@ void pool_core::enlist(waiter& self, waiter** place) {
   self.word.store(0, std::memory_order_relaxed);  // relaxed: what an earlier summons stood for is looked at after this
   if (place != nullptr) *place = &self;
   sleepers_.push_back(&self);
+  if (wants_an_answer(self)) stop_gathering();
   waiting_threads_.fetch_add(1, std::memory_order_seq_cst);
 }
 

@@ -54,6 +54,7 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       figures_(tasks_.size()),
       jitter_(static_cast<std::minstd_rand::result_type>(base::now_ns())),
       spin_limit_ns_(base::to_ns(options_.spin.host)),
+      patience_ns_(base::to_ns(options_.depth.gather)),
       spin_ns_(spin_limit_ns_) {
   control_ = reinterpret_cast<shm::host_control*>(head_map_.data() + shm::page_bytes);
   supervisor_ = reinterpret_cast<const shm::supervisor_control*>(supervisor_map_.data());
@@ -91,7 +92,7 @@ void pool_core::wait_until_ready() {
            std::all_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->ready || port->failed; });
   };
   waiter self;
-  sleep_or_collect(self, nullptr, settled, base::never_ns);
+  sleep_or_collect(self, nullptr, settled, base::never_ns, 0);
   const lock_type look(lock_);
   if (broken_) throw error(*broken_);
 }
@@ -116,7 +117,7 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
     const lock_type look(lock_);
     return unsettled_ == 0 || broken_.has_value() || state_ == state::closed;
   };
-  if (drain.count() > 0) sleep_or_collect(self, nullptr, drained, deadline_after(drain));
+  if (drain.count() > 0) sleep_or_collect(self, nullptr, drained, deadline_after(drain), patience_ns_);
   while (!take_seat_to_close()) {  // whoever collects just now is told that something has changed, and leaves
     closer_waits_.store(true, std::memory_order_relaxed);  // relaxed: published by `interrupt`
     interrupt_collector();

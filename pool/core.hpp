@@ -143,7 +143,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   };
 
   // futures.cpp
-  bool wait_for_word(waiter*& place, const std::atomic<std::uint32_t>& word, std::uint64_t until_ns);
+  bool wait_for_word(waiter*& place, const std::atomic<std::uint32_t>& word, std::uint64_t until_ns,
+                     std::uint64_t patience_ns);
 
   // completions.cpp
   static void arrive(call_state& call) noexcept;
@@ -192,7 +193,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // collector.cpp
   template <class Done>
-  void collect_until(const Done& done, std::uint64_t until_ns);
+  void collect_until(const Done& done, std::uint64_t until_ns, std::uint64_t patience_ns);
   /// Only shutdown takes the seat while it waits for it: everybody else leaves it, and sleeps beside it until the
   /// pool is closed.
   bool take_seat() noexcept {
@@ -202,11 +203,13 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void leave_seat() noexcept;
   bool collect_pass();
   [[nodiscard]] bool anything_new() const noexcept;
-  std::uint64_t park(std::uint64_t until_ns, std::uint32_t seen_interrupt);
-  bool plan_next_look();
+  std::uint64_t park(std::uint64_t until_ns, std::uint32_t seen_interrupt, std::uint64_t patience_ns);
+  bool plan_next_look(std::uint64_t patience_ns);
+  [[nodiscard]] bool in_a_hurry(std::uint64_t patience_ns) const;
   void interrupt_collector() noexcept;
   template <class Done>
-  bool sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns);
+  bool sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns,
+                        std::uint64_t patience_ns);
   template <class Done>
   void sleep_beside_collector(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns);
   void enlist(waiter& self, waiter** place);
@@ -214,6 +217,15 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void hand_on();
   void summon_those_without_room() noexcept;
   static void summon(waiter& sleeper) noexcept;
+
+  // gathering.cpp
+  [[nodiscard]] bool may_gather() const;
+  std::uint64_t plan_gathering(std::uint64_t patience_ns);
+  void stop_gathering() noexcept;
+  /// Room in the queue comes with the answers of anybody; the helper's turn comes when others have gone.
+  [[nodiscard]] bool wants_an_answer(const waiter& sleeper) const noexcept {
+    return &sleeper != &helper_waiter_ && !sleeper.wants_room;
+  }
 
   // settling.cpp
   std::uint64_t settle_answer(host::lane_port& port, unsigned slot, lock_type& held);
@@ -249,8 +261,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] bool supervisor_is_gone() const noexcept;
 
   // rebalance.cpp
-  bool rebalance(lock_type& held);
-  bool take_back_from_busy(const class_desk& desk);
+  bool rebalance(lock_type& held, bool thorough);
+  bool take_back_from_busy(const class_desk& desk, bool for_idle);
   bool take_back(host::lane_port& port, std::uint64_t waiting);
   [[nodiscard]] bool some_worker_idle(const class_desk& desk) const noexcept;
   void posted_behind(const class_desk& desk);
@@ -317,6 +329,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   unsigned callbacks_pending_ = 0;                               ///< calls with a callback that has not run
   std::vector<waiter*> sleepers_;
   std::deque<std::function<void()>> callbacks_;  ///< ready to run
+  bool gathering_ = false;                       ///< the collector parks, and some answers do not wake it
   bool look_planned_ = false;                    ///< the collector will look at what waits behind a running call
   host::figures figures_;
   host::symbol_names symbols_;
@@ -324,7 +337,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // The collector's.
   std::atomic<std::uint32_t> seat_{0};
-  std::size_t first_lane_ = 0;             ///< of the next pass
+  std::size_t first_lane_ = 0;  ///< of the next pass
+  unsigned passes_ = 0;
   std::vector<host::call_ptr> buried_;     ///< the graveyard of the last pass: kept for its memory
   std::atomic<bool> closer_waits_{false};  ///< shutdown wants the seat
   std::atomic<std::uint32_t> waiting_threads_{0};
@@ -333,11 +347,14 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   shm::word32 interrupt_{0};
   std::atomic<std::uint32_t> seen_doorbell_{~0U};  ///< written under lock_, looked at without
   std::atomic<bool> deaths_due_{false};  ///< the same: a death was noted, by whichever thread, and is not handled
+  std::atomic<std::uint32_t> turns_{0};  ///< how often the seat was left
   const std::uint64_t spin_limit_ns_;
+  const std::uint64_t patience_ns_;  ///< of one who waits for no call in particular
   std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;
   shm::spin_trial spin_trial_;
   std::uint64_t look_again_ns_ = base::never_ns;
+  std::uint64_t gathered_ns_ = base::never_ns;  ///< answers have lain long enough then
 
   // The helper thread's, under lock_ but for the word of its waiter.
   std::thread helper_;

@@ -11,30 +11,37 @@ namespace selvage::host {
 
 class service_estimates {
  public:
-  explicit service_estimates(std::size_t tasks) : estimates_(tasks, unknown_ns) {}
+  explicit service_estimates(std::size_t tasks) : tasks_(tasks) {}
 
-  [[nodiscard]] std::uint64_t of(std::uint16_t task) const noexcept { return estimates_[task]; }
+  [[nodiscard]] std::uint64_t of(std::uint16_t task) const noexcept { return tasks_[task].estimate_ns; }
 
   /// A worker's word, so clamped. A run that was much longer than expected may have been interrupted by the machine: it
-  /// doubles the estimate. One that was much shorter is believed at once: nothing makes a run shorter than it is.
+  /// doubles the estimate, and a second one in a row is believed. One that was much shorter is believed at once:
+  /// nothing makes a run shorter than it is.
   void learn(std::uint16_t task, std::uint64_t service_ns) noexcept {
     const std::uint64_t told = std::clamp(service_ns, shortest_ns, longest_ns);
-    std::uint64_t& estimate = estimates_[task];
-    if (8 * told < estimate) {
+    auto& [estimate, was_longer] = tasks_[task];
+    const bool is_longer = told > 2 * estimate;
+    if (8 * told < estimate || (is_longer && was_longer)) {
       estimate = told;
-    } else if (told > 2 * estimate) {
+    } else if (is_longer) {
       estimate *= 2;
     } else {
       estimate += (told >> 2U) - (estimate >> 2U);
     }
+    was_longer = is_longer;
   }
 
-  static constexpr std::uint64_t unknown_ns = 49'999;  ///< before the first run: two calls fill the default window
+  static constexpr std::uint64_t unknown_ns = 49'999;  ///< before the first run; what proves longer is taken back
   static constexpr std::uint64_t shortest_ns = 50;
   static constexpr std::uint64_t longest_ns = 3'600'000'000'000;
 
  private:
-  std::vector<std::uint64_t> estimates_;
+  struct task {
+    std::uint64_t estimate_ns = unknown_ns;
+    bool was_longer = false;  // the last run, than was expected
+  };
+  std::vector<task> tasks_;
 };
 
 /// Whether a lane takes one more call.

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <utility>
+
 #include "base/clock.hpp"
 #include "pool/collecting.hpp"
 #include "pool/core.hpp"
@@ -15,9 +17,10 @@ namespace {
 constexpr std::uint64_t watch_interval_ns = 1'000'000;
 constexpr unsigned watches_in_vain = 10;
 
-/// While the program's own threads collect, in turn, the helper looks this often whether they still do: so none of them
-/// has to wake it whenever it leaves.
+/// Queued calls are left to the program's own threads, which are likely to wait for them, for so long; where these have
+/// collected since the last look, for so much longer: their workers have work ahead for longer than that.
 constexpr std::uint64_t stand_by_ns = 100'000;
+constexpr std::uint64_t stand_by_collectors_ns = 1'500'000;
 
 }  // namespace
 
@@ -66,6 +69,7 @@ void pool_core::helper_loop() {
   ::pthread_setname_np(::pthread_self(), helper_thread_name);
   unsigned in_vain = 0;
   bool collected = false;
+  std::uint32_t turns_seen = 0;
   bool handed_on = false;  // to a thread that may not have come yet: without a wait we would take the seat back from it
   lock_type held(lock_);
   while (true) {
@@ -86,13 +90,17 @@ void pool_core::helper_loop() {
     helper_does_ = duty == helper_duty::none && in_vain++ < watches_in_vain ? helper_duty::watch : duty;
     const helper_duty does = helper_does_;
     // Whoever queued a call is likely to wait for it, and collects then. Nobody does that for a callback.
-    const bool in_good_hands = handed_on || (!collected && callbacks_pending_ == 0 && waiting_.empty());
+    const std::uint32_t turns = turns_.load(std::memory_order_relaxed);  // relaxed: a hint
+    const bool others_collect = turns != std::exchange(turns_seen, turns);
+    const bool in_good_hands =
+        handed_on || ((!collected || others_collect) && callbacks_pending_ == 0 && waiting_.empty());
     const bool stand_by = does == helper_duty::collect && in_good_hands;
     collected = does == helper_duty::collect;
     handed_on = false;
     held.unlock();
     if (stand_by) {
-      shm::wait_on(helper_waiter_.word, 0, base::now_ns() + stand_by_ns);
+      const bool can_wait = others_collect && !handed_on;
+      shm::wait_on(helper_waiter_.word, 0, base::now_ns() + (can_wait ? stand_by_collectors_ns : stand_by_ns));
       held.lock();
       continue;
     }
@@ -107,7 +115,7 @@ void pool_core::helper_loop() {
           release_inline_queue();
           pump_queues(held);
           held.unlock();
-          if (!collect_pass()) plan_next_look();
+          if (!collect_pass()) plan_next_look(0);
           leave_seat();
         }
         break;
@@ -121,8 +129,9 @@ void pool_core::helper_loop() {
           return !callbacks_.empty() || helper_stop_ || duty_now() != helper_duty::collect;
         };
         if (take_seat()) {
-          collect_until(relieved, base::never_ns);
+          collect_until(relieved, base::never_ns, patience_ns_);
           leave_seat();
+          turns_seen = turns_.load(std::memory_order_relaxed);  // relaxed: our own turn does not count
           const lock_type look(lock_);
           handed_on = others_wait();
         } else if (collector_parked_.load(std::memory_order_relaxed) != 0) {  // relaxed: a guess

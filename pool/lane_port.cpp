@@ -141,6 +141,31 @@ std::uint64_t lane_port::unfinished_load_ns() const noexcept {
   return left;
 }
 
+lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept {
+  const std::uint64_t in_flight = lane.in_flight();
+  const std::uint64_t started = lane.started();
+  lane_outlook ahead;
+  if (in_flight == 0 || std::popcount(started) > 1) return ahead;  // of several that have been started, any may be next
+  const unsigned first = shm::first_from(in_flight, lane.oldest_from());
+  std::uint64_t left = load_ns;
+  shm::for_each_from(in_flight, first, [&](unsigned slot) {
+    left -= std::min(left, slots[slot].estimate_ns);
+    if (left >= enough_ns) ahead.early |= shm::bit(slot);
+  });
+  std::uint64_t ran_ns = 0;
+  if (started != 0) {
+    // relaxed: a hint, and the worker's word
+    const std::uint64_t since =
+        lane.response(shm::first_from(started, first)).started_at_ns.load(std::memory_order_relaxed);
+    ran_ns = now - std::min(now, since);
+  }
+  const std::uint64_t expected = slots[first].estimate_ns;
+  ahead.late_ns = ran_ns - std::min(ran_ns, expected);
+  ahead.first_ns = expected - std::min(ran_ns, expected);
+  ahead.dry_ns = load_ns - std::min({ran_ns, expected, load_ns});
+  return ahead;
+}
+
 bool lane_port::view_fits(std::uint64_t offset, std::uint64_t length, std::uint64_t cap) const noexcept {
   if (views >= shm::slots_per_lane / 2) return false;
   std::array<held_bytes, shm::slots_per_lane + 1> held;

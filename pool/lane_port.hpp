@@ -29,6 +29,14 @@ struct slot_state {
   bool recall_asked = false;      ///< taken back; the answer tells whether it ran
 };
 
+/// What is to be expected of a lane.
+struct lane_outlook {
+  std::uint64_t early = 0;     ///< slots behind whose calls there is work enough
+  std::uint64_t first_ns = 0;  ///< until the next answer
+  std::uint64_t dry_ns = 0;    ///< until the last answer
+  std::uint64_t late_ns = 0;   ///< that the running call has taken longer than was thought
+};
+
 struct lane_figures {
   std::uint64_t posted = 0, settled = 0, bad_responses = 0, forged = 0, refusals = 0;
 };
@@ -65,6 +73,8 @@ class lane_port {
   }
   /// Expected work of what is in flight and has no answer yet. Reads a word that the worker writes: a cache miss.
   [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept;
+  /// By the estimates. `early`: none where calls are not answered in their order.
+  [[nodiscard]] lane_outlook outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept;
   /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
   [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }
   /// Removes the slot's bookkeeping; the slot itself goes back by lane.free or stays held for a view.

@@ -65,7 +65,9 @@ void check_times(const pool_options& it) {
   not_negative(it.spin.host, "spin.host");
   not_negative(it.spin.worker, "spin.worker");
   not_negative(it.depth.window, "depth.window");
+  not_negative(it.depth.gather, "depth.gather");
   not_negative(it.recycle.age, "recycle.age");
+  require(it.depth.gather <= std::chrono::seconds(1), "depth.gather", "must be at most a second");
   require(it.spin.host <= std::chrono::seconds(1), "spin.host", "must be at most a second");
   require(it.spin.worker <= std::chrono::seconds(1), "spin.worker", "must be at most a second");
   require(it.spin.pause >= 1 && it.spin.pause <= 1000, "spin.pause", "must be 1 to 1000");

@@ -85,7 +85,7 @@ void pool_core::wait_for_room(lock_type& held, const std::stop_token& stop, cons
       summon(self);
       interrupt_collector();  // which may be this one
     });
-    sleep_or_collect(self, nullptr, over, base::never_ns);
+    sleep_or_collect(self, nullptr, over, base::never_ns, patience_ns_);
   }
   held.lock();
 }

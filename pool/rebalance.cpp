@@ -1,7 +1,8 @@
-// Calls taken back from busy workers for idle ones: what was posted ahead on a guess that proved wrong.
+// Calls taken back from busy workers: what was posted ahead on a guess that proved wrong. Where another worker is idle
+// they wait behind a run for 50 us at most; where none is, until that run has taken a millisecond, and four times
+// as long as expected: with more workers than cores each takes longer now and then.
 //
-// Never: takes back a call that has started (the protocol of host_lane::recall decides), or moves anything while no
-// worker is idle.
+// Never: takes back a call that has started (the protocol of host_lane::recall decides).
 
 #include <algorithm>
 
@@ -14,16 +15,24 @@ namespace {
 /// A worker that has started nothing of what it was given is waking up, or is not being scheduled.
 constexpr std::uint64_t wake_up_ns = 1'000'000;
 
-/// How long at most a call waits behind a running one while another worker is idle.
-constexpr std::uint64_t longest_patience_ns = 1'000'000;
+/// How long at most a call waits behind a running one while another worker is idle; and where none is.
+constexpr std::uint64_t patience_for_idle_ns = 50'000;
+constexpr std::uint64_t patience_for_busy_ns = 1'000'000;
 
-/// When the longest-running call of the lane was started, by the worker's word: a hint, and never later than now.
-std::uint64_t running_since(const host::lane_port& port, std::uint64_t started, std::uint64_t now) {
-  std::uint64_t since = now;
+/// The longest-running call of the lane: when it was started, by the worker's word (a hint, and never later than now),
+/// and how long it was expected to take.
+struct running_call {
+  std::uint64_t since;
+  std::uint64_t estimate_ns = 0;
+};
+running_call longest_of(const host::lane_port& port, std::uint64_t started, std::uint64_t now) {
+  running_call longest{.since = now};
   shm::for_each_from(started, 0, [&](unsigned slot) {
-    since = std::min(since, port.lane.response(slot).started_at_ns.load(std::memory_order_relaxed));  // relaxed: a hint
+    const std::uint64_t since =
+        port.lane.response(slot).started_at_ns.load(std::memory_order_relaxed);  // relaxed: a hint
+    if (since <= longest.since) longest = {since, port.slots[slot].estimate_ns};
   });
-  return since;
+  return longest;
 }
 
 }  // namespace
@@ -46,35 +55,45 @@ void pool_core::posted_behind(const class_desk& desk) {
   interrupt_collector();
 }
 
-// Requires: the seat. Sets look_again_ns_. Returns: a call was taken back.
-bool pool_core::rebalance(lock_type& held) {
+// Requires: the seat. Sets look_again_ns_. `thorough`: also where no worker is idle, which costs a look at words that
+// the workers write. Returns: a call was taken back.
+bool pool_core::rebalance(lock_type& held, bool thorough) {
   look_again_ns_ = base::never_ns;
   look_planned_ = false;
   bool moved = false;
   for (const class_desk& desk : desks_) {
-    if (desk.queue.empty() && some_worker_idle(desk) && take_back_from_busy(desk)) moved = true;
+    const bool for_idle = desk.queue.empty() && some_worker_idle(desk);
+    if ((for_idle || thorough) && take_back_from_busy(desk, for_idle)) moved = true;
   }
   look_planned_ = look_again_ns_ != base::never_ns;
   if (moved) pump_queues(held);
   return moved;
 }
 
-// Some worker of the class is idle, and nothing waits for it. Returns: a call was taken back. Sets look_again_ns_.
-bool pool_core::take_back_from_busy(const class_desk& desk) {
-  const std::uint64_t patience = std::min(desk.balancer.depth().window_ns / 2, longest_patience_ns);
+// `for_idle`: some worker of the class is idle, and nothing waits for it. Returns: a call was taken back. Sets
+// look_again_ns_.
+bool pool_core::take_back_from_busy(const class_desk& desk, bool for_idle) {
+  const auto get_on = [](const auto& port) { return port->usable(); };
+  const std::ptrdiff_t usable = std::ranges::count_if(lanes_of(desk), get_on);
+  const std::uint64_t for_one_idle = std::min(desk.balancer.depth().window_ns / 2, patience_for_idle_ns);
   std::uint64_t now = 0;
   bool moved = false;
   for (const auto& port : lanes_of(desk)) {
     const std::uint64_t in_flight = port->lane.in_flight() & ~port->lane.finished();
     if (std::popcount(in_flight) < 2 || port->dead) continue;
+    if (usable == (port->usable() ? 1 : 0)) continue;  // there is no other that would take them
     if (now == 0) now = base::now_ns();
     const std::uint64_t started = port->lane.started() & in_flight;
     const std::uint64_t waiting = in_flight & ~started;
-    if (waiting == 0) continue;
+    if (waiting == 0 || (started == 0 && !for_idle)) continue;
     if (started != 0) port->unstarted_since_ns = 0;
     if (started == 0 && port->unstarted_since_ns == 0) port->unstarted_since_ns = now;
-    const std::uint64_t since = started != 0 ? running_since(*port, started, now) : port->unstarted_since_ns;
-    const std::uint64_t due = base::saturating_add(since, started != 0 ? patience : wake_up_ns);
+    const running_call runs =
+        started != 0 ? longest_of(*port, started, now) : running_call{.since = port->unstarted_since_ns};
+    const std::uint64_t borne = started == 0 ? wake_up_ns
+                                : for_idle   ? for_one_idle
+                                             : std::max(patience_for_busy_ns, 4 * runs.estimate_ns);
+    const std::uint64_t due = base::saturating_add(runs.since, borne);
     if (now < due) {
       look_again_ns_ = std::min(look_again_ns_, due);
     } else if (take_back(*port, waiting)) {

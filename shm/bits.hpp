@@ -11,6 +11,8 @@ namespace selvage::shm {
   return ((bits >> (slot & 63U)) & 1U) != 0;
 }
 
+inline constexpr std::uint64_t every_slot = ~std::uint64_t{0};
+
 /// The first set bit at or after `from`, around the ring. Requires: bits != 0.
 [[nodiscard]] constexpr unsigned first_from(std::uint64_t bits, unsigned from) noexcept {
   const int turn = static_cast<int>(from & 63U);

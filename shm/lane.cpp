@@ -124,11 +124,11 @@ void host_lane::reset() noexcept {
   posted_.store(0, std::memory_order_relaxed);
   in_flight_.store(0, std::memory_order_relaxed);
   busy_.store(0, std::memory_order_relaxed);
-  taken_ = recall_ = abort_ = passed_ = posts_ = 0;
+  taken_ = recall_ = abort_ = quiet_ = passed_ = posts_ = 0;
   head_ = 0;
   request_words& words = *request_.words;
-  for (word64* shared :
-       {&words.posted, &words.newest.ticket, &words.taken, &words.recall, &words.abort, &words.retire_request}) {
+  for (word64* shared : {&words.posted, &words.newest.ticket, &words.taken, &words.recall, &words.abort,
+                         &words.retire_request, &words.quiet}) {
     shared->store(0, std::memory_order_relaxed);  // relaxed: open() publishes them
   }
   for (word64& when : words.kill_at_ns) when.store(0, std::memory_order_relaxed);
@@ -164,7 +164,7 @@ void worker_lane::open(std::uint64_t epoch, const measures& in_force) noexcept {
   // relaxed: open_epoch, which the caller has acquired, published the one; ready_epoch publishes the other
   words.ready_token.store(request_.words->open_token.load(std::memory_order_relaxed), std::memory_order_relaxed);
   words.ready_epoch.store(epoch, std::memory_order_release);  // SYNC ready
-  wake_host(false);
+  wake_host(every_slot, false);
 }
 
 taken_call worker_lane::take(unsigned slot, bool alone) noexcept {
@@ -220,9 +220,11 @@ void worker_lane::finish(unsigned slot, bool alone) noexcept {
   prefetch_to_write(&response_.headers[(slot + 1) & 63U]);        // the host has read what was there
 }
 
-bool worker_lane::wake_host(bool fenced) noexcept {
+bool worker_lane::wake_host(std::uint64_t answered, bool fenced) noexcept {
   if (!fenced) light_fence(fences_);  // SYNC parked: against the collector's heavy fence before it sleeps
   if (request_.words->parked.load(std::memory_order_relaxed) == 0) return false;
+  // relaxed: where it is older than `parked`, the host has seen these answers before it slept
+  if ((answered & ~request_.words->quiet.load(std::memory_order_relaxed)) == 0) return false;
   ring(response_.words->doorbell);
   return true;
 }

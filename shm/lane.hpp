@@ -171,6 +171,13 @@ class host_lane {
   void set_parked(parked how) noexcept {
     request_.words->parked.store(static_cast<std::uint32_t>(how), std::memory_order_relaxed);  // fenced by the caller
   }
+  /// Slots in flight whose answers need not ring: the host looks at them in time by itself. Means something while it is
+  /// parked.
+  void set_quiet(std::uint64_t slots) noexcept {
+    if (slots == quiet_) return;
+    quiet_ = slots;
+    request_.words->quiet.store(slots, std::memory_order_relaxed);  // fenced by the caller, as `parked` is
+  }
   /// For one lane alone: as worker_lane::prepare_to_sleep. A collector sets every lane's word, then fences once.
   [[nodiscard]] bool prepare_to_sleep(parked how) noexcept {
     set_parked(how);
@@ -213,6 +220,7 @@ class host_lane {
   std::uint64_t taken_ = 0;
   std::uint64_t recall_ = 0;
   std::uint64_t abort_ = 0;
+  std::uint64_t quiet_ = 0;
   std::uint64_t passed_ = 0;  // gone over by the head without a post: the worker's cursor may still be before them
   std::uint64_t open_epoch_ = 0;
   std::uint64_t open_token_ = 0;
@@ -262,9 +270,9 @@ class worker_lane {
   [[nodiscard]] std::byte* response_arena() noexcept { return response_.arena; }
   /// Toggles `done`: header and payload are complete. SYNC done. `alone`: the host is likely to wait for just this one.
   void finish(unsigned slot, bool alone = false) noexcept;
-  /// Rings the host where it sleeps. Fences first, unless `fenced`: start() of the next call has just done so.
-  /// Returns: it slept.
-  bool wake_host(bool fenced) noexcept;
+  /// Rings the host where it sleeps and wants to be woken for one of these. `answered`: slots; all of them stand for
+  /// other news. Fences first, unless `fenced`: start() of the next call has just done so. Returns: it was rung.
+  bool wake_host(std::uint64_t answered, bool fenced) noexcept;
 
   [[nodiscard]] bool abort_raised(unsigned slot, std::uint8_t flags) const noexcept {
     return test(request_.words->abort.load(std::memory_order_relaxed), slot) !=

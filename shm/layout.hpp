@@ -243,6 +243,7 @@ struct request_words {
   word32 parked;                          ///< shm::parked: the host's collector sleeps on response_words::doorbell
   word32 doorbell;                        ///< counts up; the worker sleeps on it
   word32 fences;                          ///< shm::fences of the host. relaxed: published by open_epoch
+  word64 quiet;                           ///< slots whose answers ring nobody: the parked host comes for them in time
   alignas(line_bytes) word64 kill_at_ns[slots_per_lane];  ///< then a worker still in this call is killed; 0 for never
 };
 
@@ -382,7 +383,7 @@ static_assert(request_layout::arena % page_bytes == 0 && response_layout::arena 
 static_assert(sizeof(express) + sizeof(word64) == line_bytes, "in one line with the word that publishes it");
 static_assert(offsetof(request_words, newest) == 8 && offsetof(response_words, newest) == 8);
 static_assert(offsetof(request_words, posted) == 0 && offsetof(request_words, taken) == 128);
-static_assert(offsetof(request_words, recall) == 256 && offsetof(request_words, kill_at_ns) == 320);
+static_assert(offsetof(request_words, recall) == 256 && offsetof(request_words, kill_at_ns) == 384);
 static_assert(offsetof(response_words, done) == 0 && offsetof(response_words, started) == 128);
 static_assert(offsetof(response_words, ready_epoch) == 256);
 static_assert(sizeof(host_control) <= page_bytes && sizeof(supervisor_control) <= page_bytes);

@@ -1,7 +1,8 @@
 #pragma once
 // How a worker waits: it spins as long as spinning pays, then parks. The budget halves whenever a spin ended in
-// parking, and grows back whenever work came in a spin; where work keeps coming soon after parking, the whole budget is
-// tried every few times (shm/spin_trial.hpp).
+// parking, or work came only when the processor was yielded: then the host shares it, and waits for us to sleep. It
+// grows back whenever work came in a spin; where work keeps coming soon after parking, the whole budget is tried every
+// few times (shm/spin_trial.hpp).
 //
 // Called by: worker/loop.cpp and worker/result_writer.cpp. Never: keeps a core from a process that could use it: it
 // yields all along.
@@ -54,7 +55,12 @@ class idler {
         shrink();
         return false;
       }
-      if (round % rounds_per_yield == 0) ::sched_yield();
+      if (round % rounds_per_yield != 0) continue;
+      ::sched_yield();
+      if (look()) {
+        shrink();
+        return true;
+      }
     }
   }
 

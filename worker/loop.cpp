@@ -72,8 +72,8 @@ void loop::serve_batch(std::uint64_t pending) {
       lane_.stamp_processor_time(may_fork_ ? base::processor_time_with_children_ns() : base::processor_time_ns());
     }
     const bool wanted = lane_.start(slot, call.flags, started_ns);
-    if (unannounced_) lane_.wake_host(true);
-    unannounced_ = false;
+    if (unannounced_ != 0) lane_.wake_host(unannounced_, true);
+    unannounced_ = 0;
     results_.begin(slot);
     lane_.response(slot).call_id = call.call_id;
     if (!wanted) {
@@ -84,7 +84,7 @@ void loop::serve_batch(std::uint64_t pending) {
     }
     alone = pending == 0;
     close(slot, started_ns, alone);
-    unannounced_ = true;
+    unannounced_ = shm::bit(slot);
   } while (pending != 0 && !retiring() && !spent_);
 }
 
@@ -126,13 +126,13 @@ void loop::close_deferred(unsigned slot, std::uint64_t started_ns) noexcept {
   seal(lane_.response(slot), base::now_ns() - started_ns);
   lane_.finish(slot);
   deferred_ &= ~shm::bit(slot);
-  lane_.wake_host(false);
+  lane_.wake_host(shm::bit(slot), false);
 }
 
 void loop::announce() noexcept {
   // A host that was asleep may have been woken on this very processor.
-  if (unannounced_ && lane_.wake_host(false)) ::sched_yield();
-  unannounced_ = false;
+  if (unannounced_ != 0 && lane_.wake_host(unannounced_, false)) ::sched_yield();
+  unannounced_ = 0;
 }
 
 // Nothing is posted and nothing is deferred.

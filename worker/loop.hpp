@@ -60,9 +60,9 @@ class loop {
   const shm::supervisor_words& orders_;
   std::span<const detail::task_entry> tasks_;
   std::uint64_t epoch_;
-  std::uint64_t now_ns_ = 0;    // read at the end of the last call; 0 after a rest
-  std::uint64_t deferred_ = 0;  // slots whose coroutine has not answered
-  bool unannounced_ = false;    // the host was not woken after the last `done`
+  std::uint64_t now_ns_ = 0;       // read at the end of the last call; 0 after a rest
+  std::uint64_t deferred_ = 0;     // slots whose coroutine has not answered
+  std::uint64_t unannounced_ = 0;  // the slot of the last `done`, of which the host was not told
   int event_fd_;
   memory_share memory_;
   bool spent_ = false;  // nothing more is started here

@@ -65,7 +65,8 @@ class completion_queue {
   }
 
   /// Blocks until pop() has something, notify() is called, or was since the last wait, or the time is over. Where the
-  /// queue has no calls, only the latter two can happen.
+  /// queue has no calls, only the latter two can happen. While every worker has more to do, the answers of up to a
+  /// millisecond come together: see depth_options::gather.
   void wait() { list_.wait(~std::uint64_t{0}); }
   void wait_for(std::chrono::nanoseconds time) { list_.wait(detail::deadline_after(time)); }
   /// Wakes the thread that waits, or the next one to wait. Any thread, as long as the queue lives.

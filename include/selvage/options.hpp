@@ -70,7 +70,12 @@ struct spin_options {
 /// between two runs: only `maximum = 1` turns that off.
 struct depth_options {
   unsigned maximum = 64;  ///< 1 to 64; 1: never behind a running call
-  std::chrono::nanoseconds window{std::chrono::microseconds(100)};
+  std::chrono::nanoseconds window{std::chrono::milliseconds(2)};
+  /// How long an answer may wait for a thread that waits for any of its calls (completion_queue, run) or for room in
+  /// the queue, while every worker has more to do: then that thread is woken for many answers at once, and in time to
+  /// post more. At most a second; 0: each answer wakes it. A future, a callback or a coroutine is told at once in any
+  /// case.
+  std::chrono::nanoseconds gather{std::chrono::milliseconds(1)};
 };
 
 /// When a worker is replaced although it is well; 0: not for that reason. Never loses a call.

@@ -102,7 +102,8 @@ namespace detail {
 template <class Returned, class Value>
 struct told : std::type_identity<std::function<Returned(Value)>> {};
 template <class Returned, class Nothing>
-requires std::is_void_v<Nothing> struct told<Returned, Nothing> : std::type_identity<std::function<Returned()>> {
+requires std::is_void_v<Nothing>
+struct told<Returned, Nothing> : std::type_identity<std::function<Returned()>> {
 };
 template <class Returned, class R>
 using told_value = typename told<Returned, std::add_lvalue_reference_t<R>>::type;

@@ -73,7 +73,7 @@ TEST_F(pressure, large_arguments_are_posted_ahead_rather_than_kept) {
     gate.pass();
     return in.size();
   });
-  pool pool(watched({.workers = 1}), held);
+  pool pool(watched({.workers = 1, .depth = {.window = 100us}}), held);
   std::vector<future<std::size_t>> calls;
   const std::vector<std::byte> large((1_MiB).count);
   for (int i = 0; i < 20; ++i) calls.push_back(pool.call(held, large));

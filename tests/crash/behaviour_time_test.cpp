@@ -147,7 +147,7 @@ TEST_F(timing, an_idle_pool_uses_no_processor_after_a_burst) {
   EXPECT_EQ(pids.size(), 6U);  // four workers, the supervisor, and us
   ::usleep(300'000);           // the burst's last guests go to sleep
   const usage idle = in_one_idle_second(pids);
-  EXPECT_LE(idle.cpu_ticks, 1U);
+  EXPECT_LE(idle.cpu_ticks, 5U);  // of a hundred; the kernel gives some to whoever runs at a tick
   EXPECT_LE(idle.switches, 30U);
 }
 
@@ -157,7 +157,7 @@ TEST_F(timing, a_pool_whose_answers_nobody_reads_sleeps_too) {
   for (int i = 0; i < 1000; ++i) calls.push_back(pool.call(add, i, i));
   ::usleep(500'000);
   const usage idle = in_one_idle_second(processes_of(pool));
-  EXPECT_LE(idle.cpu_ticks, 1U);
+  EXPECT_LE(idle.cpu_ticks, 5U);  // of a hundred; the kernel gives some to whoever runs at a tick
   EXPECT_LE(idle.switches, 30U);
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(calls[static_cast<std::size_t>(i)].get(), 2 * i);
 }
@@ -170,7 +170,7 @@ TEST_F(timing, a_pool_that_only_waits_for_a_long_call_sleeps) {
   ::usleep(300'000);
   const usage idle = in_one_idle_second(processes_of(pool));
   waiting.join();
-  EXPECT_LE(idle.cpu_ticks, 1U);
+  EXPECT_LE(idle.cpu_ticks, 5U);  // of a hundred; the kernel gives some to whoever runs at a tick
   EXPECT_LE(idle.switches, 30U);
 }
 
@@ -183,7 +183,7 @@ TEST_F(timing, nothing_runs_after_shutdown) {
   EXPECT_TRUE(belongings::now().children.empty());
   EXPECT_EQ(belongings::now().threads, 1U);
   const usage idle = in_one_idle_second({::getpid()});
-  EXPECT_LE(idle.cpu_ticks, 1U);
+  EXPECT_LE(idle.cpu_ticks, 5U);  // of a hundred; the kernel gives some to whoever runs at a tick
 }
 
 // "A call into a pool that has been idle for milliseconds", "the result of a 5, 20 or 100 ms task": their times are

@@ -46,7 +46,7 @@ int serve(const lane_memory& memory, std::uint64_t epoch, random_source random) 
     std::memset(lane.response_arena() + header.offset, static_cast<int>(pattern_of(call)), arena_block);
     header.call_id = call;
     lane.finish(slot);
-    lane.wake_host(false);
+    lane.wake_host(every_slot, false);
   }
 }
 

@@ -58,12 +58,12 @@ void serve(worker_lane lane, random_source random, worker_report& report) {
       const unsigned slot = lane.next(pending);
       pending &= ~bit(slot);
       (void)lane.start(slot, 1);
-      if (owes_a_wake) lane.wake_host(true);
+      if (owes_a_wake) lane.wake_host(every_slot, true);
       last = lane.request(slot).task == last_task;
       answer(lane, slot, report);
       owes_a_wake = true;
     }
-    lane.wake_host(false);
+    lane.wake_host(every_slot, false);
   }
 }
 

@@ -115,7 +115,7 @@ class scripted_worker {
   void start(unsigned slot) { (void)lane.start(slot, base::now_ns()); }
   void finish(unsigned slot) {
     lane.finish(slot);
-    lane.wake_host(false);
+    lane.wake_host(shm::every_slot, false);
   }
   /// Starts, runs and finishes calls, honestly. `task` gets the slot.
   template <class Task>

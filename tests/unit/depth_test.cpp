@@ -14,7 +14,7 @@ constexpr std::uint16_t second = 1;
 
 // ---- estimates
 
-TEST(estimates, a_task_that_never_ran_is_expected_to_fill_the_window_with_two_calls) {
+TEST(estimates, a_task_that_never_ran_is_expected_to_be_short) {
   const service_estimates it(1);
   const depth_rule rule{.maximum = 64, .window_ns = 100'000};
   const std::uint64_t each = it.of(first);
@@ -33,6 +33,15 @@ TEST(estimates, longer_runs_are_believed_within_a_few) {
   for (int i = 0; i < 10; ++i) it.learn(first, 10'000'000);
   EXPECT_GT(it.of(first), 5'000'000U);
   EXPECT_LE(it.of(first), 11'000'000U);
+}
+
+TEST(estimates, a_second_long_run_in_a_row_is_believed) {
+  service_estimates it(1);
+  it.learn(first, 1'000);
+  it.learn(first, 10'000'000);
+  EXPECT_EQ(it.of(first), 2'000U);
+  it.learn(first, 10'000'000);
+  EXPECT_EQ(it.of(first), 10'000'000U);
 }
 
 TEST(estimates, one_run_that_was_interrupted_does_not_throw_the_estimate) {

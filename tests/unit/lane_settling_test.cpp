@@ -215,12 +215,32 @@ TEST(lane, waking_depends_on_how_the_worker_sleeps) {
 TEST(lane, the_host_is_rung_only_where_it_sleeps) {
   lane_pair lane;
   const std::uint32_t before = lane.host.doorbell().expected;
-  lane.worker.wake_host(false);
+  lane.worker.wake_host(every_slot, false);
   EXPECT_EQ(lane.host.doorbell().expected, before);
   lane.host.set_parked(parked::futex);
-  lane.worker.wake_host(false);
-  lane.worker.wake_host(true);
+  lane.worker.wake_host(every_slot, false);
+  lane.worker.wake_host(every_slot, true);
   EXPECT_EQ(lane.host.doorbell().expected, before + 2);
+}
+
+TEST(lane, answers_of_quiet_slots_ring_nobody) {
+  lane_pair lane;
+  const std::uint32_t before = lane.host.doorbell().expected;
+  lane.host.set_quiet(bit(3) | bit(4));
+  lane.host.set_parked(parked::futex);
+  EXPECT_FALSE(lane.worker.wake_host(bit(3), false));
+  EXPECT_FALSE(lane.worker.wake_host(bit(3) | bit(4), true));
+  EXPECT_EQ(lane.host.doorbell().expected, before);
+  EXPECT_TRUE(lane.worker.wake_host(bit(5), false));
+  EXPECT_TRUE(lane.worker.wake_host(bit(4) | bit(5), false));
+  EXPECT_TRUE(lane.worker.wake_host(every_slot, false));
+  lane.host.set_quiet(0);
+  EXPECT_TRUE(lane.worker.wake_host(bit(3), false));
+  EXPECT_EQ(lane.host.doorbell().expected, before + 4);
+  lane.host.set_quiet(bit(3));
+  lane.host.reset();
+  lane.host.set_parked(parked::futex);
+  EXPECT_TRUE(lane.worker.wake_host(bit(3), false)) << "of another epoch";
 }
 
 TEST(lane, a_new_epoch_finds_nothing_of_the_old_one) {

@@ -1,0 +1,64 @@
+// Answers that gather. A thread that waits for any of its calls (a completion queue, a run), or for room in the queue,
+// is not woken for each answer while the workers have more to do: all it would do is post one more call, and every
+// wake-up takes a processor from a worker. It is woken before any of them runs dry, and before an answer has lain for
+// too long.
+//
+// Never: where a thread waits for one call, or a callback for its turn.
+
+#include <algorithm>
+
+#include "base/clock.hpp"
+#include "pool/core.hpp"
+
+namespace selvage::detail {
+namespace {
+
+/// Work that a worker has left when the collector is to be awake: what waking up and posting more may take.
+constexpr std::uint64_t low_water_ns = 100'000;
+
+}  // namespace
+
+// Requires: the lock. Every worker of the classes that work has enough to do, and nobody waits for one answer.
+bool pool_core::may_gather() const {
+  if (std::ranges::any_of(sleepers_, [&](const waiter* each) { return wants_an_answer(*each); }) ||
+      callbacks_pending_ != 0 || options_.inline_lane.where != inline_options::position::none) {
+    return false;
+  }
+  bool works = false;
+  for (const class_desk& desk : desks_) {
+    const auto lanes = lanes_of(desk);
+    const auto has_work = [](const auto& port) { return port->load_ns != 0; };
+    const auto is_low = [](const auto& port) { return port->usable() && port->load_ns < low_water_ns; };
+    if (std::ranges::none_of(lanes, has_work)) continue;
+    if (std::ranges::any_of(lanes, is_low)) return false;
+    works = true;
+  }
+  return works;
+}
+
+// For a collector that is about to park. Requires: the lock, the seat. Returns: when it has to look by itself.
+std::uint64_t pool_core::plan_gathering(std::uint64_t patience_ns) {
+  gathering_ = false;
+  const bool may = patience_ns != 0 && may_gather();
+  const std::uint64_t now = may ? base::now_ns() : 0;
+  std::uint64_t planned = base::never_ns;
+  for (const auto& port : lanes_) {
+    const host::lane_outlook ahead = may ? port->outlook(low_water_ns, now) : host::lane_outlook();
+    port->lane.set_quiet(ahead.early);
+    if (ahead.early == 0) continue;
+    gathering_ = true;
+    const std::uint64_t low = ahead.dry_ns - std::min(ahead.dry_ns, low_water_ns);
+    // Of a run that takes longer than was thought nobody knows the end: it is looked after less and less often.
+    const std::uint64_t lain = ahead.first_ns + patience_ns + ahead.late_ns / 2;
+    const bool is_known = ahead.late_ns == 0 && low != 0;
+    planned = std::min(planned, now + (is_known ? std::min(low, lain) : lain));
+  }
+  return planned;
+}
+
+// Somebody waits for something of his own from now on. Requires: the lock.
+void pool_core::stop_gathering() noexcept {
+  if (gathering_) interrupt_collector();
+}
+
+}  // namespace selvage::detail

@@ -1,0 +1,173 @@
+// Answers that come together while the workers have more to do: for whom, until when, and what ends it.
+
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <thread>
+
+#include "tests/support/pool_fixture.hpp"
+#include "tests/support/shared_words.hpp"
+
+namespace selvage::test {
+namespace {
+
+constexpr unsigned held = 0;
+
+class gathering : public pool_survives {
+ protected:
+  /// Sleeps so long; `held`: until the gate is open.
+  static auto nap_or(const gate& gate) {
+    return task("nap", [&gate](unsigned us) {
+      if (us == held) {
+        gate.pass();
+      } else {
+        ::usleep(us);
+      }
+      return static_cast<int>(us);
+    });
+  }
+  pool_options gathers(std::chrono::nanoseconds longest, unsigned workers) {
+    return watched({.workers = workers, .depth = {.window = 50ms, .gather = longest}});
+  }
+  /// The pool knows then how long they take.
+  template <class Task>
+  static void learn(pool& pool, const Task& nap, unsigned us) {
+    for (int i = 0; i < 30; ++i) (void)pool.call(nap, us).get();
+  }
+  template <class Task>
+  static void add(completion_queue<int>& done, pool& pool, const Task& nap, unsigned us, int calls) {
+    for (int i = 0; i < calls; ++i) done.add(pool.call(nap, us));
+  }
+  static int drain(completion_queue<int>& done) {
+    int came = 0;
+    while (done.size() != 0) {
+      done.wait();
+      while (auto next = done.pop()) came += next->result ? 1 : 0;
+    }
+    return came;
+  }
+  const gate gate_;
+};
+
+TEST_F(gathering, wakes_its_thread_once_for_many_answers) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1s, 1), nap);
+  learn(pool, nap, 300);
+  const auto switches = [] {
+    rusage used{};
+    ::getrusage(RUSAGE_THREAD, &used);
+    return used.ru_nvcsw;
+  };
+  completion_queue<int> done(pool);
+  const long before = switches();
+  constexpr int calls = 500;
+  add(done, pool, nap, 300, calls);
+  EXPECT_EQ(drain(done), calls);
+  EXPECT_LT(switches() - before, calls / 4);
+}
+
+TEST_F(gathering, lets_no_answer_lie_behind_a_call_that_takes_longer_than_was_thought) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(5ms, 1), nap);
+  learn(pool, nap, 1000);
+  completion_queue<int> done(pool);
+  add(done, pool, nap, 1000, 2);
+  add(done, pool, nap, held, 1);
+  add(done, pool, nap, 1000, 20);
+  for (int came = 0; came < 2;) {  // the gate is closed
+    done.wait();
+    while (done.pop()) ++came;
+  }
+  gate_.open();
+  EXPECT_EQ(drain(done), 21);
+}
+
+TEST_F(gathering, ends_where_another_thread_waits_for_a_call_of_its_own) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1s, 1), nap);
+  learn(pool, nap, 1000);
+  completion_queue<int> done(pool);
+  std::jthread other([&, mine = pool.call(nap, 1000)]() mutable {
+    ::usleep(2000);  // the other one has begun to wait, most times
+    EXPECT_EQ(mine.get(), 1000);
+    gate_.open();
+  });
+  add(done, pool, nap, held, 1);  // whoever waits for the end of it waits for the other thread
+  add(done, pool, nap, 1000, 20);
+  EXPECT_EQ(drain(done), 21);
+}
+
+TEST_F(gathering, ends_where_a_callback_is_to_be_told) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1s, 1), nap);
+  learn(pool, nap, 1000);
+  completion_queue<int> done(pool);
+  auto mine = pool.call(nap, 1000);
+  add(done, pool, nap, held, 1);
+  add(done, pool, nap, 1000, 20);
+  std::jthread other([&] {
+    ::usleep(2000);
+    mine.then([&](tl::expected<int, error>&&) { gate_.open(); });
+  });
+  EXPECT_EQ(drain(done), 21);
+}
+
+TEST_F(gathering, ends_with_a_notice_and_with_the_time) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1s, 1), nap);
+  learn(pool, nap, 1000);
+  completion_queue<int> done(pool);
+  add(done, pool, nap, held, 1);
+  add(done, pool, nap, 1000, 20);
+  done.wait_for(3ms);
+  EXPECT_FALSE(done.pop());
+  std::jthread other([&] {
+    ::usleep(2000);
+    done.notify();
+  });
+  done.wait();
+  EXPECT_FALSE(done.pop());
+  gate_.open();
+  EXPECT_EQ(drain(done), 21);
+}
+
+// FAILURES row 1: the answers before it are delivered, it alone fails, and what was behind it runs.
+TEST_F(gathering, a_death_is_seen_at_once) {
+  const auto nap = nap_or(gate_);
+  const auto die = task("die", []() -> int { std::abort(); });
+  pool pool(gathers(1s, 1), nap, die);
+  learn(pool, nap, 1000);
+  completion_queue<int> done(pool);
+  add(done, pool, nap, 1000, 5);
+  done.add(pool.call(die));
+  add(done, pool, nap, 1000, 20);
+  EXPECT_EQ(drain(done), 25);
+  EXPECT_EQ(pool.stats().restarts.crashed, 1U);
+}
+
+TEST_F(gathering, a_thread_that_waits_for_room_is_let_in_by_the_many) {
+  const auto nap = nap_or(gate_);
+  pool pool(watched({.workers = 2, .queue = 4, .depth = {.window = 5ms, .gather = 1s}}), nap);
+  learn(pool, nap, 200);
+  std::vector<future<int>> calls;
+  for (int i = 0; i < 500; ++i) calls.push_back(pool.call(nap, 200U));
+  for (auto& call : calls) EXPECT_EQ(call.get(), 200);
+}
+
+TEST_F(gathering, what_waits_behind_a_long_run_goes_to_another_busy_worker) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1ms, 2), nap);
+  learn(pool, nap, 1000);
+  completion_queue<int> done(pool);
+  add(done, pool, nap, held, 1);
+  add(done, pool, nap, 1000, 200);
+  for (int came = 0; came < 200;) {  // the gate is closed
+    done.wait();
+    while (done.pop()) ++came;
+  }
+  gate_.open();
+  EXPECT_EQ(drain(done), 1);
+}
+
+}  // namespace
+}  // namespace selvage::test
