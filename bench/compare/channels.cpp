@@ -3,44 +3,36 @@
 #include "channels.hpp"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <zmq.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/interprocess/ipc/message_queue.hpp>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
+#include <deque>
 #include <functional>
-#include <stdexcept>
-#include <system_error>
 #include <vector>
 
 #include "limits/process.hpp"
+#include "processes.hpp"
 
 namespace compare {
 namespace {
-
-template <class T>
-T check(T result, const char* what) {
-  if (result < 0) throw std::system_error(errno, std::generic_category(), what);
-  return result;
-}
 
 /// Does one thing over and over, until it is killed.
 class child {
  public:
   child(int cpu, const std::function<std::function<void()>()>& open) {
-    const pid_t parent = ::getpid();
-    pid_ = check(::fork(), "fork");
+    pid_ = fork_bound();
     if (pid_ != 0) {
       limits::pin(cpu, pid_);
       return;
     }
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) ::_exit(1);
     try {
       const auto serve = open();
       for (;;) serve();
@@ -59,7 +51,7 @@ class child {
   pid_t pid_ = -1;
 };
 
-/// One way there and one way back, of pipes or of sockets. Messages are shorter than PIPE_BUF: each is written whole.
+/// One way there and one way back, of pipes or of sockets.
 class descriptors final : public channel {
  public:
   struct ends {
@@ -78,23 +70,18 @@ class descriptors final : public channel {
   bool try_send(const std::byte* message) override {
     const ssize_t sent = ::write(fds_.write_here, message, size_);
     if (sent < 0 && errno == EAGAIN) return false;
-    return check(sent, "write") > 0;
+    const auto begun = static_cast<std::size_t>(check(sent, "write"));
+    write_whole(fds_.write_here, message + begun, size_ - begun);
+    return true;
   }
-  void receive(std::byte* into) override { read_whole(fds_.read_here, into); }
+  void receive(std::byte* into) override { read_whole(fds_.read_here, into, size_); }
 
  private:
   std::function<void()> server() const {
     return [this, message = std::vector<std::byte>(size_)]() mutable {
-      read_whole(fds_.read_there, message.data());
-      check(::write(fds_.write_there, message.data(), size_), "write");
+      read_whole(fds_.read_there, message.data(), size_);
+      write_whole(fds_.write_there, message.data(), size_);
     };
-  }
-  void read_whole(int fd, std::byte* into) const {
-    for (std::size_t done = 0; done < size_;) {
-      const ssize_t got = ::read(fd, into + done, size_ - done);
-      if (got == 0) throw std::runtime_error("the other side is gone");
-      done += static_cast<std::size_t>(check(got, "read"));
-    }
   }
 
   ends fds_;
@@ -103,10 +90,8 @@ class descriptors final : public channel {
 };
 
 std::unique_ptr<channel> open_pipes(std::size_t size, int cpu) {
-  std::array<int, 2> there{};
-  std::array<int, 2> back{};
-  check(::pipe2(there.data(), O_CLOEXEC), "pipe2");
-  check(::pipe2(back.data(), O_CLOEXEC), "pipe2");
+  const auto there = open_pipe(size);
+  const auto back = open_pipe(size);
   return std::make_unique<descriptors>(descriptors::ends{back[0], there[1], there[0], back[1]}, size, cpu);
 }
 
@@ -114,8 +99,8 @@ std::unique_ptr<channel> open_pipes(std::size_t size, int cpu) {
 std::unique_ptr<channel> open_sockets(std::size_t size, int cpu) {
   std::array<int, 2> there{};
   std::array<int, 2> back{};
-  check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, there.data()), "socketpair");
-  check(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, back.data()), "socketpair");
+  check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, there.data()), "socketpair");
+  check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, back.data()), "socketpair");
   return std::make_unique<descriptors>(descriptors::ends{back[0], there[1], there[0], back[1]}, size, cpu);
 }
 
@@ -129,16 +114,20 @@ class queues final : public channel {
  private:
   using message_queue = boost::interprocess::message_queue;
   struct queue {
-    static constexpr std::size_t depth = 1024;
-    queue(std::string called, std::size_t size)
-        : path(std::move(called)), of(boost::interprocess::create_only, path.c_str(), depth, size) {}
-    ~queue() { message_queue::remove(path.c_str()); }
+    // The name goes at once: the child inherits the mapping.
+    queue(const std::string& name, std::size_t size)
+        : of(boost::interprocess::create_only, name.c_str(), depth_for(size), size) {
+      message_queue::remove(name.c_str());
+    }
     void take(std::byte* into, std::size_t size) {
       std::size_t got = 0;
       unsigned priority = 0;
       of.receive(into, size, got, priority);
     }
-    std::string path;
+    static std::size_t depth_for(std::size_t size) {
+      constexpr std::size_t together = std::size_t{64} << 20U;
+      return std::clamp<std::size_t>(together / size, 2, 1024);
+    }
     message_queue of;
   };
 
@@ -200,6 +189,49 @@ class zeromq final : public channel {
   child child_;
 };
 
+class forks final : public channel {
+ public:
+  explicit forks(std::size_t size) : size_(size) {}
+  ~forks() override {
+    for (const auto& each : running_) end(each);
+  }
+  bool try_send(const std::byte* message) override {
+    const auto ends = open_pipe(size_);
+    const pid_t pid = fork_bound();
+    if (pid == 0) {
+      try {
+        write_whole(ends[1], message, size_);
+        ::_exit(0);
+      } catch (...) {
+        ::_exit(1);
+      }
+    }
+    ::close(ends[1]);
+    running_.push_back({pid, ends[0]});
+    return true;
+  }
+  void receive(std::byte* into) override {
+    read_whole(running_.front().answer, into, size_);
+    end(running_.front());
+    running_.pop_front();
+  }
+
+ private:
+  struct running {
+    pid_t pid;
+    int answer;
+  };
+
+  /// One that still has something to write is ended by SIGPIPE.
+  static void end(const running& one) {
+    ::close(one.answer);
+    ::waitpid(one.pid, nullptr, 0);
+  }
+
+  std::size_t size_;
+  std::deque<running> running_;
+};
+
 }  // namespace
 
 std::unique_ptr<channel> open_channel(const std::string& kind, std::size_t size, int cpu) {
@@ -207,6 +239,7 @@ std::unique_ptr<channel> open_channel(const std::string& kind, std::size_t size,
   if (kind == "socket") return open_sockets(size, cpu);
   if (kind == "message_queue") return std::make_unique<queues>(size, cpu);
   if (kind == "zeromq") return std::make_unique<zeromq>(size, cpu);
+  if (kind == "fork") return std::make_unique<forks>(size);
   return nullptr;
 }
 

@@ -11,6 +11,7 @@ namespace {
 
 compare::answer answer_of(const std::string& work, const compare::request& asked) {
   if (work == "tiny") return compare::tiny_call(asked);
+  if (work == "bulk") return compare::bulk(asked);
   if (work == "fan-out") return compare::fan_out(asked);
   throw compare::not_for_this("there is no such work");
 }
@@ -34,8 +35,8 @@ int main(int argc, char** argv) try {
   }
   std::string text;
   for (const auto& [name, value] : answer_of(argv[2], asked))
-    text += (text.empty() ? "{\"" : ", \"") + name + "\": " + std::to_string(value);
-  std::puts((text + "}").c_str());
+    text += (text.empty() ? "\"" : ", \"") + name + "\": " + std::to_string(value);
+  std::puts(("{" + text + "}").c_str());
   return 0;
 } catch (const compare::not_for_this& why) {
   std::fprintf(stderr, "selvage_peers: %s\n", why.what());

@@ -13,8 +13,12 @@ NOT_FOR_THIS = 3
 PYTHON = ["python_pool", "python_executor", "billiard", "pebble"]
 NODE = ["node_threads", "piscina", "tinypool", "tinypool_processes"]
 
+# Of the children, and of the command that measures them: any processor, two of their own, or the same one.
+PINNINGS = {"free": (-1, -1), "apart": (0, 1), "together": (0, 0)}
+
 NAMES = {
     "limit": "limit: two words, a bare mailbox",
+    "memcpy": "limit: memcpy",
     "selvage": "**Selvage**",
     "selvage_2": "**Selvage**, two workers",
     "selvage_chunks": "**Selvage**, many items a call",

@@ -17,11 +17,11 @@ class Threads {
     this.workers.forEach((worker, i) => worker.on('message', (value) => this.waiting[i].shift()(value)));
     this.next = 0;
   }
-  run(message) {
+  run(message, moved = []) {
     const i = this.next++ % this.workers.length;
     return new Promise((resolve) => {
       this.waiting[i].push(resolve);
-      this.workers[i].postMessage(message);
+      this.workers[i].postMessage(message, moved);
     });
   }
   async close() {
@@ -59,26 +59,33 @@ async function open(peer, workers) {
 
 const now = () => Number(process.hrtime.bigint());
 
+/** As in work.hpp. */
+async function timeEach(call, forNs) {
+  const warmAt = now() + forNs;
+  for (let i = 0; i < 200 && now() < warmAt; ++i) await call();
+  const times = [];
+  const begin = now();
+  let before = begin;
+  while (before < begin + forNs && times.length < 200000) {
+    await call();
+    const then = now();
+    times.push(then - before);
+    before = then;
+  }
+  const mean = (before - begin) / times.length;
+  times.sort((a, b) => a - b);
+  const at = (part) => times[Math.floor(part * (times.length - 1))];
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), mean };
+}
+
 async function tiny(pool, parts) {
   const value = payloads[parts.payload];
   const message = { value };
   const inFlight = Number(parts.in_flight);
   const forNs = Number(parts.for_ms) * 1e6;
-  for (let i = 0; i < 200; ++i) await pool.run(message);
-  if (inFlight === 1) {
-    const times = [];
-    let before = now();
-    const end = before + forNs;
-    while (before < end && times.length < 200000) {
-      await pool.run(message);
-      const then = now();
-      times.push(then - before);
-      before = then;
-    }
-    times.sort((a, b) => a - b);
-    const at = (part) => times[Math.floor(part * (times.length - 1))];
-    return { p50: at(0.5), p99: at(0.99), p999: at(0.999) };
-  }
+  const call = () => pool.run(message);
+  if (inFlight === 1) return timeEach(call, forNs);
+  for (let i = 0; i < 200; ++i) await call();
   // So many chains, each with one call at a time.
   const begin = now();
   let calls = 0;
@@ -90,6 +97,28 @@ async function tiny(pool, parts) {
   };
   await Promise.all(Array.from({ length: inFlight }, chain));
   return { per_second: (calls * 1e9) / (now() - begin) };
+}
+
+/**
+ * Looks at each answer's length and last element, and at the whole of the last one, as bulk.cpp does. A moved payload
+ * is given away and comes back the same: only its owner changes.
+ */
+async function bulk(pool, parts) {
+  const size = Number(parts.size);
+  const filled = () => (parts.form === 'string' ? 'Z'.repeat(size) : new Uint8Array(size).fill(90));
+  const moved = parts.form === 'moved';
+  let value = filled();
+  const last = value[size - 1];
+  const call = async () => {
+    const answer = await pool.run({ value, moved }, moved ? [value.buffer] : []);
+    if (answer.length !== size || answer[size - 1] !== last) throw new Error('another answer has come back');
+    if (moved) value = answer;
+    return answer;
+  };
+  const found = await timeEach(call, Number(parts.for_ms) * 1e6);
+  if (Buffer.compare(Buffer.from(await call()), Buffer.from(filled())) !== 0)
+    throw new Error('an answer has come back changed');
+  return found;
 }
 
 async function fanOut(pool, parts) {
@@ -125,6 +154,6 @@ try {
   console.error(`${peer}: ${problem.message}`);
   process.exit(3);
 }
-console.log(JSON.stringify(await { tiny, 'fan-out': fanOut }[work](pool, parts)));
+console.log(JSON.stringify(await { tiny, bulk, 'fan-out': fanOut }[work](pool, parts)));
 await pool.close();
 process.exit(0);

@@ -101,18 +101,24 @@ def open_pool(peer, workers):
 
 
 def time_each(call, seconds):
+    """As in work.hpp."""
+    warm_at = time.perf_counter() + seconds
     for _ in range(50):
         call()
+        if time.perf_counter() >= warm_at:
+            break
     times = []
-    before = time.perf_counter_ns()
-    end = before + int(seconds * 1e9)
+    before = begin = time.perf_counter_ns()
+    end = begin + int(seconds * 1e9)
     while before < end and len(times) < 200_000:
         call()
         now = time.perf_counter_ns()
         times.append(now - before)
         before = now
+    mean = (before - begin) / len(times)
     times.sort()
-    return {name: times[int(part * (len(times) - 1))] for name, part in [("p50", 0.5), ("p99", 0.99), ("p999", 0.999)]}
+    parts = {"p50": 0.5, "p99": 0.99, "p999": 0.999}
+    return {name: times[int(part * (len(times) - 1))] for name, part in parts.items()} | {"mean": mean}
 
 
 def tiny(pool, parts):
@@ -133,6 +139,23 @@ def tiny(pool, parts):
     while window:
         pool.take(window.popleft())
     return {"per_second": calls / (now - begin)}
+
+
+def bulk(pool, parts):
+    """Looks at each answer's length and last byte, and at the whole of the last one, as bulk.cpp does."""
+    size = int(parts["size"])
+    value = {"bytes": b"Z", "string": "Z"}[parts["form"]] * size
+
+    def call():
+        answer = pool.take(pool.submit(echo, value))
+        if len(answer) != size or answer[-1] != value[-1]:
+            raise RuntimeError("another answer has come back")
+        return answer
+
+    found = time_each(call, int(parts["for_ms"]) / 1000)
+    if call() != value:
+        raise RuntimeError("an answer has come back changed")
+    return found
 
 
 def fan_out(pool, parts):
@@ -159,7 +182,8 @@ def main():
         print(f"{peer}: {problem}", file=sys.stderr)
         return 3
     try:
-        print(json.dumps({"tiny": tiny, "fan-out": fan_out}[what](pool, parts)))
+        works = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out}
+        print(json.dumps(works[what](pool, parts)))
     finally:
         pool.close()
     return 0

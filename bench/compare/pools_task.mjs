@@ -18,5 +18,7 @@ export default function run({ value, seed, loops }) {
 }
 
 if (!isMainThread && workerData === 'by_hand') {
-  parentPort.on('message', (message) => parentPort.postMessage(run(message)));
+  parentPort.on('message', (message) =>
+    parentPort.postMessage(run(message), message.moved ? [message.value.buffer] : []),
+  );
 }

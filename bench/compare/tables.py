@@ -49,7 +49,7 @@ def draw(found, plot, folder):
     groups = order([{"group": group} for of in bars.values() for group in of], "group")
     lines = ["peer " + " ".join(f'"{group}"' for group in groups)]
     for peer, of in bars.items():
-        name = NAMES[peer].replace("**", "")
+        name = NAMES.get(peer, peer).replace("**", "")
         lines.append(f'"{name}" ' + " ".join(str(of.get(group, "NaN")) for group in groups))
     data = "\n".join(lines)
     for form, size in (("svg", "1100,520"), ("png", "1100,520")):
@@ -76,7 +76,7 @@ plot for [i=2:{len(groups) + 1}] $data using i:xtic(1) title columnheader(i)
 
 def write(found, text_of_work, plot, document, folder):
     """`text_of_work`: the tables. `plot`: the title, the label of the axis, whether that is logarithmic, and bars by
-    peer and group; None for no plot."""
+    peer, or by what the row is called, and group; None for no plot."""
     if plot is not None:
         draw(found, plot, folder)
     machine = found["machine"]

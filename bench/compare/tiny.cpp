@@ -1,14 +1,9 @@
 // The smallest call: its argument comes back. Latency with one call at a time, throughput with several in flight, whose
 // answers are taken in the order of the calls.
 
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <selvage/selvage.hpp>
@@ -16,6 +11,7 @@
 #include "channels.hpp"
 #include "limits/mailbox.hpp"
 #include "limits/ping_pong.hpp"
+#include "pinning.hpp"
 #include "work.hpp"
 
 namespace compare {
@@ -23,10 +19,6 @@ namespace {
 
 const std::string json_text = R"({"id":12345})";
 const std::string long_text(64, 't');
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
 
 /// Bytes on the way through a channel. Of an empty call there is one: a message of none is the end of a pipe.
 std::vector<std::byte> message_of(const std::string& payload) {
@@ -60,40 +52,6 @@ class through_channel {
   channel& way_;
   std::vector<std::byte> message_;
   std::uint64_t taken_early_ = 0;
-};
-
-/// A child for each call, which writes its answer into a pipe.
-class through_fork {
- public:
-  explicit through_fork(std::vector<std::byte> message) : message_(std::move(message)) {}
-  void make() {
-    std::array<int, 2> ends{};
-    if (::pipe(ends.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-    const pid_t pid = ::fork();
-    if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
-    if (pid == 0) ::_exit(::write(ends[1], message_.data(), message_.size()) < 0 ? 1 : 0);
-    ::close(ends[1]);
-    running_.push_back({pid, ends[0]});
-  }
-  void take() {
-    const auto [pid, answers] = running_[taken_++ % running_.size()];
-    std::array<std::byte, 64> answer{};
-    const ssize_t got = ::read(answers, answer.data(), answer.size());
-    require(got == static_cast<ssize_t>(message_.size()), "a child has not answered");
-    ::close(answers);
-    ::waitpid(pid, nullptr, 0);
-    running_.erase(running_.begin());
-    taken_ = 0;
-  }
-
- private:
-  struct running {
-    pid_t pid;
-    int answers;
-  };
-  std::vector<std::byte> message_;
-  std::vector<running> running_;
-  std::size_t taken_ = 0;
 };
 
 template <class Task, class... Arguments>
@@ -151,9 +109,7 @@ answer of_pool(const request& asked, unsigned workers) {
   const auto number = selvage::task("number", [](std::int64_t n) { return n; });
   const auto text = selvage::task("text", [](std::string t) { return t; });
   selvage::pool pool({.workers = workers}, nothing, number, text);
-  if (const int cpu = asked.cpu("peer_cpu"); cpu >= 0) {
-    for (const auto& lane : pool.stats().lanes) limits::pin(cpu, lane.worker_pid);
-  }
+  pin_workers(pool, asked.cpu("peer_cpu"));
   if (payload == "empty") return time_calls(asked, through_pool<decltype(nothing)>(pool, nothing, in_flight));
   if (payload == "int")
     return time_calls(asked, through_pool<decltype(number), std::int64_t>(pool, number, in_flight, 7));
@@ -188,7 +144,6 @@ answer tiny_call(const request& asked) {
   if (asked.peer == "selvage") return of_pool(asked, 1);
   if (asked.peer == "selvage_2") return of_pool(asked, 2);
   const auto message = message_of(asked.text("payload"));
-  if (asked.peer == "fork") return time_calls(asked, through_fork(message));
   const auto way = open_channel(asked.peer, message.size(), asked.cpu("peer_cpu"));
   if (!way) throw not_for_this("there is no such peer");
   return time_calls(asked, through_channel(*way, message));

@@ -31,26 +31,35 @@ struct request {
 /// Figures by name: nanoseconds, or calls per second.
 using answer = std::map<std::string, double>;
 
-/// What a call takes, one at a time: "p50", "p99" and "p999" in ns, of at most so many calls and so long.
+/// Ends the peer with an error instead of a figure.
+inline void require(bool holds, const char* what) {
+  if (!holds) throw std::logic_error(what);
+}
+
+/// What a call takes, one at a time: "p50", "p99", "p999" and "mean" in ns, of at most so many calls and so long, after
+/// a warm-up that is no longer.
 template <class Call>
 answer time_each(std::uint64_t for_ns, Call&& call) {
   constexpr std::size_t most = 200'000;
   constexpr std::size_t warm_up = 200;
-  for (std::size_t i = 0; i < warm_up; ++i) call();
+  const std::uint64_t warm_at = limits::now_ns() + for_ns;
+  for (std::size_t i = 0; i < warm_up && limits::now_ns() < warm_at; ++i) call();
   std::vector<std::uint64_t> times;
   times.reserve(most);
-  const std::uint64_t end = limits::now_ns() + for_ns;
-  for (std::uint64_t before = limits::now_ns(); before < end && times.size() < most;) {
+  const std::uint64_t begin = limits::now_ns();
+  std::uint64_t before = begin;
+  while (before < begin + for_ns && times.size() < most) {
     call();
     const std::uint64_t now = limits::now_ns();
     times.push_back(now - before);
     before = now;
   }
+  const double mean = static_cast<double>(before - begin) / static_cast<double>(times.size());
   std::ranges::sort(times);
   const auto at = [&](double part) {
     return static_cast<double>(times[static_cast<std::size_t>(part * static_cast<double>(times.size() - 1))]);
   };
-  return {{"p50", at(0.5)}, {"p99", at(0.99)}, {"p999", at(0.999)}};
+  return {{"p50", at(0.5)}, {"p99", at(0.99)}, {"p999", at(0.999)}, {"mean", mean}};
 }
 
 /// How many calls a second are made: "per_second". `call`: takes the oldest answer and makes one call more.
@@ -70,6 +79,10 @@ answer time_many(std::uint64_t for_ns, Call&& call) {
 
 /// payload=empty|int|json|text in_flight=N for_ms=N cpu=N peer_cpu=N: calls that give back their argument.
 [[nodiscard]] answer tiny_call(const request& asked);
+
+/// size=N form=bytes|string|in_place for_ms=N cpu=N peer_cpu=N: calls, one at a time, that give back a payload of so
+/// many bytes.
+[[nodiscard]] answer bulk(const request& asked);
 
 /// items=N loops=N workers=N: so many items of so many steps of arithmetic. "ns": all of them.
 [[nodiscard]] answer fan_out(const request& asked);

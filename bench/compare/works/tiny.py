@@ -1,12 +1,9 @@
 """The smallest call: latency with one at a time, throughput with several in flight."""
 
-from peers import NAMES, NODE, PYTHON, alternate
+from peers import NAMES, NODE, PINNINGS, PYTHON, alternate
 from tables import best, number, order, pick, spread, table
 
 NATIVE = ["limit", "fork", "pipe", "socket", "message_queue", "zeromq", "selvage", "selvage_2"]
-
-# Of the children, and of the command that measures them: any processor, two of their own, or the same one.
-PINNINGS = {"free": (None, None), "apart": (0, 1), "together": (0, 0)}
 
 
 def measure(bench, repeats):
@@ -21,7 +18,7 @@ def measure(bench, repeats):
                     if peer == "selvage_2" and pinning != "free":
                         continue
                     parts = {"payload": payload, "in_flight": in_flight, "for_ms": bench.arguments.for_ms,
-                             "cpu": -1 if cpu is None else cpu, "peer_cpu": -1 if peer_cpu is None else peer_cpu}
+                             "cpu": cpu, "peer_cpu": peer_cpu}
                     cases[payload, in_flight, peer, pinning] = (
                         lambda peer=peer, parts=parts: bench.run(peer, "tiny", parts))
     return [dict(zip(("payload", "in_flight", "peer", "pinning"), key), figures=figures)
