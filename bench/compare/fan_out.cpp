@@ -12,21 +12,11 @@
 #include <selvage/run.hpp>
 #include <selvage/selvage.hpp>
 
+#include "arithmetic.hpp"
 #include "work.hpp"
 
 namespace compare {
 namespace {
-
-/// So many steps that depend on each other: about a nanosecond each. Source: xorshift64*
-std::uint64_t item(std::uint64_t seed, std::uint64_t loops) {
-  std::uint64_t state = seed + 0x9e3779b97f4a7c15U;
-  for (std::uint64_t i = 0; i < loops; ++i) {
-    state ^= state >> 12U;
-    state ^= state << 25U;
-    state ^= state >> 27U;
-  }
-  return state * 0x2545f4914f6cdd1dU;
-}
 
 struct job {
   std::uint64_t items;

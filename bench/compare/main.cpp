@@ -13,6 +13,7 @@ compare::answer answer_of(const std::string& work, const compare::request& asked
   if (work == "tiny") return compare::tiny_call(asked);
   if (work == "bulk") return compare::bulk(asked);
   if (work == "fan-out") return compare::fan_out(asked);
+  if (work == "skew") return compare::skew(asked);
   throw compare::not_for_this("there is no such work");
 }
 

@@ -22,6 +22,7 @@ NAMES = {
     "selvage": "**Selvage**",
     "selvage_2": "**Selvage**, two workers",
     "selvage_chunks": "**Selvage**, many items a call",
+    "selvage_not_ahead": "**Selvage**, nothing posted ahead",
     "fork": "fork for each",
     "fork_chunks": "fork for each part",
     "pipe": "pipe",
@@ -87,6 +88,20 @@ class Bench:
     def skip(self, peer, why):
         self.skipped[peer] = why
         print(f"compare: {peer} is left out: {why}", file=sys.stderr)
+
+
+def loops_per_us(bench):
+    """Of the arithmetic in pools.py, pools.mjs and arithmetic.hpp, by language: calibrated once for each of them."""
+    found = {}
+    for language, peer in (("native", "selvage"), ("python", PYTHON[0]), ("node", NODE[0])):
+        loops = 2000 if language == "python" else 200_000
+        if figures := bench.run(peer, "fan-out", {"items": 50, "loops": loops, "workers": 1}):
+            found[language] = loops / (figures["alone_ns"] / 50 / 1000)
+    return found
+
+
+def language_of(peer):
+    return "python" if peer in PYTHON else "node" if peer in NODE else "native"
 
 
 def show(text):

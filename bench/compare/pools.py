@@ -6,6 +6,7 @@ Prints its figures as a JSON object. Ends with 3 where the peer is not installed
 import collections
 import json
 import multiprocessing
+import queue
 import sys
 import time
 
@@ -17,7 +18,7 @@ def echo(value):
 
 
 def work(seed, loops):
-    """The same steps as in fan_out.cpp. Their cost is Python's: it is compared with a loop of Python's."""
+    """The same steps as in arithmetic.hpp. Their cost is Python's: it is compared with a loop of Python's."""
     state = (seed + 0x9E3779B97F4A7C15) & 0xFFFFFFFFFFFFFFFF
     for _ in range(loops):
         state ^= state >> 12
@@ -35,11 +36,16 @@ class Multiprocessing:
     def submit(self, function, *arguments):
         return self.pool.apply_async(function, arguments)
 
+    def submit_then(self, done, function, *arguments):
+        """`done`: takes the result, in a thread of the pool's."""
+        self.pool.apply_async(function, arguments, callback=done)
+
     @staticmethod
     def take(handle):
         return handle.get()
 
-    def map(self, function, arguments, chunk):
+    def map(self, function, arguments, chunk=None):
+        """`chunk`: items in a message; None: as many as the pool thinks."""
         return self.pool.starmap(function, arguments, chunk)
 
     def close(self):
@@ -56,12 +62,15 @@ class Executor:
     def submit(self, function, *arguments):
         return self.pool.submit(function, *arguments)
 
+    def submit_then(self, done, function, *arguments):
+        self.submit(function, *arguments).add_done_callback(lambda future: done(future.result()))
+
     @staticmethod
     def take(handle):
         return handle.result()
 
-    def map(self, function, arguments, chunk):
-        return list(self.pool.map(function, *zip(*arguments), chunksize=chunk))
+    def map(self, function, arguments, chunk=None):
+        return list(self.pool.map(function, *zip(*arguments), **({"chunksize": chunk} if chunk else {})))
 
     def close(self):
         self.pool.shutdown()
@@ -76,8 +85,8 @@ class Pebble(Executor):
     def submit(self, function, *arguments):
         return self.pool.schedule(function, args=arguments)
 
-    def map(self, function, arguments, chunk):
-        return list(self.pool.map(function, *zip(*arguments), chunksize=chunk).result())
+    def map(self, function, arguments, chunk=None):
+        return list(self.pool.map(function, *zip(*arguments), **({"chunksize": chunk} if chunk else {})).result())
 
     def close(self):
         self.pool.stop()
@@ -173,6 +182,49 @@ def fan_out(pool, parts):
     return {"ns": took, "alone_ns": alone}
 
 
+def loops_of(parts):
+    """Of each item of a mix."""
+    loops = [int(parts["loops"])] * int(parts["items"])
+    for i in parts["long"].split(","):
+        loops[int(i)] = int(parts["long_loops"])
+    return loops
+
+
+def one_by_one(pool, loops, window):
+    """Returns: the results, and what each took from when it was handed over."""
+    answers = queue.SimpleQueue()
+    begun = {}
+    results, took = [0] * len(loops), [0] * len(loops)
+    for answered in range(len(loops)):
+        while len(begun) < len(loops) and len(begun) - answered < window:
+            i = len(begun)
+            begun[i] = time.perf_counter_ns()
+            pool.submit_then(lambda result, i=i: answers.put((i, result, time.perf_counter_ns())), work, i, loops[i])
+        i, results[i], end = answers.get()
+        took[i] = end - begun[i]
+    return results, took
+
+
+def skew(pool, parts):
+    loops = loops_of(parts)
+    pool.map(work, [(i, 0) for i in range(4 * int(parts["workers"]))], 1)
+    begin = time.perf_counter_ns()
+    expected = [work(i, each) for i, each in enumerate(loops)]
+    found = {"alone_ns": time.perf_counter_ns() - begin}
+    begin = time.perf_counter_ns()
+    if parts["chunk"] == "default":
+        results = pool.map(work, list(enumerate(loops)))
+        found["ns"] = time.perf_counter_ns() - begin
+    else:
+        results, took = one_by_one(pool, loops, int(parts["window"]))
+        found["ns"] = time.perf_counter_ns() - begin
+        short = sorted(each for i, each in enumerate(took) if loops[i] == int(parts["loops"]))
+        found["short_p99"] = short[int(0.99 * (len(short) - 1))]
+    if results != expected:
+        raise RuntimeError("a result was wrong")
+    return found
+
+
 def main():
     peer, what = sys.argv[1:3]
     parts = dict(each.split("=", 1) for each in sys.argv[3:])
@@ -182,7 +234,7 @@ def main():
         print(f"{peer}: {problem}", file=sys.stderr)
         return 3
     try:
-        works = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out}
+        works = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out, "skew": skew}
         print(json.dumps(works[what](pool, parts)))
     finally:
         pool.close()

@@ -1,24 +1,19 @@
 """Many items of one length: what part of the ideal each peer reaches."""
 
-from peers import NAMES, NODE, PYTHON, alternate
+from peers import NAMES, NODE, PYTHON, alternate, language_of, loops_per_us
 from tables import order, pick, spread, table
 
 NATIVE = ["selvage", "selvage_chunks", "fork", "fork_chunks", "threads", "openmp"]
 
 
 def measure(bench, repeats):
-    """Loops are calibrated once for each language, so that an item takes so long there."""
-    per_us = {}
-    for language, peer in (("native", "selvage"), ("python", PYTHON[0]), ("node", NODE[0])):
-        loops = 2000 if language == "python" else 200_000
-        if found := bench.run(peer, "fan-out", {"items": 50, "loops": loops, "workers": 1}):
-            per_us[language] = loops / (found["alone_ns"] / 50 / 1000)
+    per_us = loops_per_us(bench)
     cases = {}
     for length_us in (1, 10, 100, 1000, 10_000):
         items = int(min(100_000, bench.arguments.for_ms * 1000 / length_us))
         for workers in (1, 2):
             for peer in NATIVE + PYTHON + NODE:
-                language = "python" if peer in PYTHON else "node" if peer in NODE else "native"
+                language = language_of(peer)
                 if language not in per_us or peer == "fork" and items > 2000:
                     continue
                 parts = {"items": max(items, 2 * workers), "workers": workers,
