@@ -17,7 +17,7 @@ import sys
 
 import peers
 import tables
-from works import bulk, commands, fan_out, skew, tiny
+from works import bulk, commands, fan_out, footprint, skew, tiny
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -52,7 +52,7 @@ def machine():
     }
 
 
-WORKS = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out, "skew": skew, "commands": commands}
+WORKS = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out, "skew": skew, "footprint": footprint, "commands": commands}
 
 
 def main():

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <exception>
 
+#include <selvage/init.hpp>
+
 #include "work.hpp"
 
 namespace {
@@ -14,12 +16,14 @@ compare::answer answer_of(const std::string& work, const compare::request& asked
   if (work == "bulk") return compare::bulk(asked);
   if (work == "fan-out") return compare::fan_out(asked);
   if (work == "skew") return compare::skew(asked);
+  if (work == "footprint") return compare::footprint(asked);
   throw compare::not_for_this("there is no such work");
 }
 
 }  // namespace
 
 int main(int argc, char** argv) try {
+  selvage::init(argc, argv);
   constexpr int usage = 2;
   if (argc < 3) {
     std::fputs("usage: selvage_peers PEER WORK [NAME=VALUE...]\n", stderr);

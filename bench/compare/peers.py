@@ -6,12 +6,15 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_FOR_THIS = 3
+MOST_SECONDS = 120  # for one peer, once
 
 PYTHON = ["python_pool", "python_executor", "billiard", "pebble"]
 NODE = ["node_threads", "piscina", "tinypool", "tinypool_processes"]
+ALONE = ["alone", "python_alone", "node_alone"]  # programs without a pool
 
 # Of the children, and of the command that measures them: any processor, two of their own, or the same one.
 PINNINGS = {"free": (-1, -1), "apart": (0, 1), "together": (0, 0)}
@@ -23,6 +26,7 @@ NAMES = {
     "selvage_2": "**Selvage**, two workers",
     "selvage_chunks": "**Selvage**, many items a call",
     "selvage_not_ahead": "**Selvage**, nothing posted ahead",
+    "selvage_spawn": "**Selvage**, spawn",
     "fork": "fork for each",
     "fork_chunks": "fork for each part",
     "pipe": "pipe",
@@ -39,6 +43,9 @@ NAMES = {
     "piscina": "piscina",
     "tinypool": "tinypool",
     "tinypool_processes": "tinypool, processes",
+    "alone": "a C++ program alone",
+    "python_alone": "Python alone",
+    "node_alone": "Node alone",
     "xargs": "xargs -P2",
     "parallel": "GNU parallel -j2",
 }
@@ -54,14 +61,18 @@ class Bench:
     def command(self, peer, work, parts):
         given = [f"{name}={value}" for name, value in parts.items() if name not in ("cpu", "peer_cpu")]
         pinned = [f"{name}={parts[name]}" for name in ("cpu", "peer_cpu") if name in parts]
-        if peer in PYTHON:
+        language = language_of(peer)
+        if language == "python":
             return ["/usr/bin/python3", HERE / "pools.py", peer, work, *given]
-        if peer in NODE:
+        if language == "node":
             return ["node", HERE / "pools.mjs", peer, work, *given]
         return [self.arguments.peers, peer, work, *given, *pinned]
 
-    def run(self, peer, work, parts):
-        """Returns: the figures, or None where the peer does not do this."""
+    def run(self, peer, work, parts, look=None):
+        """`look`: figures of the process, from outside, while it holds a pool that is ready.
+
+        Returns: the figures, or None where the peer does not do this.
+        """
         if peer in self.skipped:
             return None
         if peer in PYTHON + NODE and parts.get("cpu", -1) == 0 and parts.get("peer_cpu") == 1:
@@ -72,18 +83,26 @@ class Bench:
         modules = pathlib.Path(self.arguments.node_modules or "").resolve()
         environment = dict(os.environ, SELVAGE_NODE_MODULES=str(modules))
         try:
-            ran = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
-        except (OSError, subprocess.TimeoutExpired) as problem:
+            with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, env=environment) as ran:
+                too_long = threading.Timer(MOST_SECONDS, ran.kill)
+                too_long.start()
+                try:
+                    seen = look(ran.pid) if look and ran.stdout.readline() == "ready\n" else {}
+                    out, problems = ran.communicate()
+                finally:
+                    too_long.cancel()
+        except (OSError, RuntimeError) as problem:
             self.skip(peer, str(problem))
             return None
         if ran.returncode == NOT_FOR_THIS:
-            if "slots" not in ran.stderr:
-                self.skip(peer, ran.stderr.strip())
+            if "slots" not in problems:
+                self.skip(peer, problems.strip())
             return None
         if ran.returncode != 0:
-            self.skip(peer, f"ended with {ran.returncode}: {ran.stderr.strip()[-300:]}")
+            self.skip(peer, f"ended with {ran.returncode}: {problems.strip()[-300:]}")
             return None
-        return json.loads(ran.stdout)
+        return json.loads(out) | seen
 
     def skip(self, peer, why):
         self.skipped[peer] = why
@@ -101,7 +120,9 @@ def loops_per_us(bench):
 
 
 def language_of(peer):
-    return "python" if peer in PYTHON else "node" if peer in NODE else "native"
+    if peer in PYTHON or peer == "python_alone":
+        return "python"
+    return "node" if peer in NODE or peer == "node_alone" else "native"
 
 
 def show(text):

@@ -41,20 +41,24 @@ class Library {
   }
 }
 
-async function open(peer, workers) {
-  if (peer === 'node_threads') return new Threads(workers);
+/** What opens a pool of so many workers; null for a program without one. Loads what it needs. */
+async function kindOf(peer) {
+  if (peer === 'node_alone') return () => null;
+  if (peer === 'node_threads') return (workers) => new Threads(workers);
   // The libraries are where `./dev compare` has put them.
   const from = createRequire(process.env.SELVAGE_NODE_MODULES + '/package.json');
   const load = async (name) => {
     const all = await import(pathToFileURL(from.resolve(name)));
     return all.default ?? all;
   };
-  const size = { filename: task.pathname, minThreads: workers, maxThreads: workers };
-  if (peer === 'piscina') return new Library(new (await load('piscina'))(size));
-  if (peer === 'tinypool') return new Library(new (await load('tinypool'))(size));
-  if (peer === 'tinypool_processes')
-    return new Library(new (await load('tinypool'))({ ...size, runtime: 'child_process' }));
-  throw new Error('there is no such peer');
+  const size = (workers) => ({ filename: task.pathname, minThreads: workers, maxThreads: workers });
+  const [library, rest] = {
+    piscina: ['piscina', {}],
+    tinypool: ['tinypool', {}],
+    tinypool_processes: ['tinypool', { runtime: 'child_process' }],
+  }[peer];
+  const Pool = await load(library);
+  return (workers) => new Library(new Pool({ ...size(workers), ...rest }));
 }
 
 const now = () => Number(process.hrtime.bigint());
@@ -172,15 +176,30 @@ async function skew(pool, parts) {
   return { ns: took, alone_ns: alone, short_p99: short[Math.floor(0.99 * (short.length - 1))] };
 }
 
+/** Holds the pool until the end of the input, idle after it was busy. */
+async function footprint(pool, parts) {
+  const found = {};
+  if (pool) {
+    if ((await pool.run({ value: 7 })) !== 7) throw new Error('another answer has come back');
+    found.first_ns = now() - parts.begun;
+    await Promise.all(Array.from({ length: 500 }, (_, value) => pool.run({ value })));
+  }
+  console.log('ready');
+  for await (const _ of process.stdin);
+  return found;
+}
+
 const [peer, work, ...rest] = process.argv.slice(2);
 const parts = Object.fromEntries(rest.map((each) => each.split(/=(.*)/s, 2)));
-let pool;
+let kind;
 try {
-  pool = await open(peer, Number(parts.workers ?? 1));
+  kind = await kindOf(peer);
 } catch (problem) {
   console.error(`${peer}: ${problem.message}`);
   process.exit(3);
 }
-console.log(JSON.stringify(await { tiny, bulk, 'fan-out': fanOut, skew }[work](pool, parts)));
-await pool.close();
+parts.begun = now();
+const pool = kind(Number(parts.workers ?? 1));
+console.log(JSON.stringify(await { tiny, bulk, 'fan-out': fanOut, skew, footprint }[work](pool, parts)));
+await pool?.close();
 process.exit(0);

@@ -77,11 +77,6 @@ class Executor:
 
 
 class Pebble(Executor):
-    def __init__(self, workers):
-        from pebble import ProcessPool
-
-        super().__init__(ProcessPool(max_workers=workers))
-
     def submit(self, function, *arguments):
         return self.pool.schedule(function, args=arguments)
 
@@ -93,19 +88,34 @@ class Pebble(Executor):
         self.pool.join()
 
 
-def open_pool(peer, workers):
+class Nothing:
+    """A program without a pool: what it takes itself."""
+
+    def __init__(self, workers):
+        pass
+
+    def close(self):
+        pass
+
+
+def kind_of(peer):
+    """Returns: what opens a pool of so many workers. Imports what it needs."""
+    if peer == "python_alone":
+        return Nothing
     if peer == "python_pool":
-        return Multiprocessing(workers)
+        return Multiprocessing
     if peer == "python_executor":
         from concurrent.futures import ProcessPoolExecutor
 
-        return Executor(ProcessPoolExecutor(workers))
+        return lambda workers: Executor(ProcessPoolExecutor(workers))
     if peer == "billiard":
         import billiard
 
-        return Multiprocessing(workers, billiard)
+        return lambda workers: Multiprocessing(workers, billiard)
     if peer == "pebble":
-        return Pebble(workers)
+        from pebble import ProcessPool
+
+        return lambda workers: Pebble(ProcessPool(max_workers=workers))
     raise ImportError("there is no such peer")
 
 
@@ -225,16 +235,32 @@ def skew(pool, parts):
     return found
 
 
+def footprint(pool, parts):
+    """Holds the pool until the end of the input, idle after it was busy."""
+    found = {}
+    if not isinstance(pool, Nothing):
+        if pool.take(pool.submit(echo, 7)) != 7:
+            raise RuntimeError("another answer has come back")
+        found["first_ns"] = time.perf_counter_ns() - parts["begun"]
+        for handle in [pool.submit(echo, i) for i in range(500)]:
+            pool.take(handle)
+    print("ready", flush=True)
+    sys.stdin.read()
+    return found
+
+
 def main():
     peer, what = sys.argv[1:3]
     parts = dict(each.split("=", 1) for each in sys.argv[3:])
     try:
-        pool = open_pool(peer, int(parts.get("workers", 1)))
+        kind = kind_of(peer)
     except ImportError as problem:
         print(f"{peer}: {problem}", file=sys.stderr)
         return 3
+    parts["begun"] = time.perf_counter_ns()
+    pool = kind(int(parts.get("workers", 1)))
     try:
-        works = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out, "skew": skew}
+        works = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out, "skew": skew, "footprint": footprint}
         print(json.dumps(works[what](pool, parts)))
     finally:
         pool.close()

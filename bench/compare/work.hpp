@@ -87,8 +87,13 @@ answer time_many(std::uint64_t for_ns, Call&& call) {
 /// items=N loops=N workers=N: so many items of so many steps of arithmetic. "ns": all of them.
 [[nodiscard]] answer fan_out(const request& asked);
 
-/// items=N loops=N workers=N long=I,I,... long_loops=N window=N: so many items in this order, of which these are longer,
-/// with so many unanswered at a time. "ns": all of them; "short_p99": of the others, from when they were handed over.
+/// items=N loops=N workers=N long=I,I,... long_loops=N window=N: so many items in this order, of which these are
+/// longer, with so many unanswered at a time. "ns": all of them; "short_p99": of the others, from when they were
+/// handed over.
 [[nodiscard]] answer skew(const request& asked);
+
+/// workers=N: "first_ns", from the start of a pool to its first answer. While the pool is idle it says "ready", and
+/// waits for the end of its input.
+[[nodiscard]] answer footprint(const request& asked);
 
 }  // namespace compare
