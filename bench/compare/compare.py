@@ -17,7 +17,7 @@ import sys
 
 import peers
 import tables
-from works import bulk, commands, fan_out, footprint, skew, tiny
+from works import bulk, commands, fan_out, faults, footprint, resume, service, skew, tiny
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -52,7 +52,17 @@ def machine():
     }
 
 
-WORKS = {"tiny": tiny, "bulk": bulk, "fan-out": fan_out, "skew": skew, "footprint": footprint, "commands": commands}
+WORKS = {
+    "tiny": tiny,
+    "bulk": bulk,
+    "fan-out": fan_out,
+    "skew": skew,
+    "faults": faults,
+    "commands": commands,
+    "resume": resume,
+    "service": service,
+    "footprint": footprint,
+}
 
 
 def main():

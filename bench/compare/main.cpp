@@ -17,6 +17,9 @@ compare::answer answer_of(const std::string& work, const compare::request& asked
   if (work == "fan-out") return compare::fan_out(asked);
   if (work == "skew") return compare::skew(asked);
   if (work == "footprint") return compare::footprint(asked);
+  if (work == "faults") return compare::faults(asked);
+  if (work == "resume") return compare::resume(asked);
+  if (work == "service") return compare::service(asked);
   throw compare::not_for_this("there is no such work");
 }
 

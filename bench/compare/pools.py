@@ -4,11 +4,18 @@ Prints its figures as a JSON object. Ends with 3 where the peer is not installed
 """
 
 import collections
+import ctypes
+import functools
 import json
 import multiprocessing
+import os
 import queue
+import resource
+import signal
 import sys
 import time
+
+import pools_faults
 
 PAYLOADS = {"empty": None, "int": 7, "json": '{"id":12345}', "text": "t" * 64}
 
@@ -30,8 +37,8 @@ def work(seed, loops):
 class Multiprocessing:
     """multiprocessing.Pool, or billiard's of the same form."""
 
-    def __init__(self, workers, module=multiprocessing):
-        self.pool = module.Pool(workers)
+    def __init__(self, workers, module=multiprocessing, **options):
+        self.pool = module.Pool(workers, **options)
 
     def submit(self, function, *arguments):
         return self.pool.apply_async(function, arguments)
@@ -109,9 +116,9 @@ def kind_of(peer):
 
         return lambda workers: Executor(ProcessPoolExecutor(workers))
     if peer == "billiard":
-        import billiard
+        from billiard import pool
 
-        return lambda workers: Multiprocessing(workers, billiard)
+        return functools.partial(Multiprocessing, module=pool)
     if peer == "pebble":
         from pebble import ProcessPool
 
@@ -249,7 +256,22 @@ def footprint(pool, parts):
     return found
 
 
+def die_with_parent():
+    """The workers of whatever pool, where this process ends without them."""
+    libc = ctypes.CDLL(None)
+    pr_set_pdeathsig = 1
+    parent = os.getpid()
+
+    def in_child():
+        libc.prctl(pr_set_pdeathsig, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    os.register_at_fork(after_in_child=in_child)
+
+
 def main():
+    die_with_parent()
     peer, what = sys.argv[1:3]
     parts = dict(each.split("=", 1) for each in sys.argv[3:])
     try:
@@ -257,6 +279,9 @@ def main():
     except ImportError as problem:
         print(f"{peer}: {problem}", file=sys.stderr)
         return 3
+    if what == "faults":
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump is not what is timed
+        pools_faults.faults(peer, parts, kind)  # ends the process
     parts["begun"] = time.perf_counter_ns()
     pool = kind(int(parts.get("workers", 1)))
     try:

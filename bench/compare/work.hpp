@@ -96,4 +96,15 @@ answer time_many(std::uint64_t for_ns, Call&& call) {
 /// waits for the end of its input.
 [[nodiscard]] answer footprint(const request& asked);
 
+/// fault=crash|hang others=N workers=N for_ms=N: what such a call costs its caller and N other calls. fault=storm: how
+/// many crashes a second are survived.
+[[nodiscard]] answer faults(const request& asked);
+
+/// folder=F items=N done=0|1: a list whose results are kept in F, and whether they are there already.
+[[nodiscard]] answer resume(const request& asked);
+
+/// pings=N per_second=N workers=N heavy_us=N load_percent=N: an HTTP service with a light route, asked so often, and a
+/// heavy one, asked so often as takes a part of what the workers can do. Nanoseconds from when a request was due.
+[[nodiscard]] answer service(const request& asked);
+
 }  // namespace compare
