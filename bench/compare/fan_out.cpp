@@ -6,13 +6,11 @@
 #include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <cerrno>
-#include <system_error>
 
-#include <selvage/run.hpp>
 #include <selvage/selvage.hpp>
 
 #include "arithmetic.hpp"
+#include "processes.hpp"
 #include "work.hpp"
 
 namespace compare {
@@ -84,24 +82,26 @@ answer by_chunks(const job& all) {
 /// A child for so many items each, as many at a time as there may be workers.
 answer by_forks(const job& all, std::uint64_t for_each_child) {
   return timed(all, [&] {
-    std::array<int, 2> answers{};
-    if (::pipe(answers.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+    struct report {
+      pid_t pid;
+      std::uint64_t sum;
+    };
+    const auto answers = open_pipe(sizeof(report));
     std::uint64_t sum = 0;
     std::uint64_t running = 0;
     const auto take = [&] {
-      std::uint64_t one = 0;
-      if (::read(answers[0], &one, sizeof one) != sizeof one) throw std::logic_error("a child has not answered");
-      sum += one;
-      ::waitpid(-1, nullptr, 0);
+      report one{};
+      read_whole(answers[0], reinterpret_cast<std::byte*>(&one), sizeof one);
+      sum += one.sum;
+      ::waitpid(one.pid, nullptr, 0);
       --running;
     };
     for (std::uint64_t first = 0; first < all.items; first += for_each_child) {
       if (running == all.workers) take();
-      const pid_t pid = ::fork();
-      if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
-      if (pid == 0) {
-        std::uint64_t one = 0;
-        for (std::uint64_t i = first; i < std::min(all.items, first + for_each_child); ++i) one += item(i, all.loops);
+      if (fork_bound() == 0) {
+        report one{.pid = ::getpid(), .sum = 0};
+        for (std::uint64_t i = first; i < std::min(all.items, first + for_each_child); ++i)
+          one.sum += item(i, all.loops);
         ::_exit(::write(answers[1], &one, sizeof one) == sizeof one ? 0 : 1);
       }
       ++running;

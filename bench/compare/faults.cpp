@@ -2,23 +2,20 @@
 // second can be survived. A child for each call is what a pool is compared with.
 
 #include <poll.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
-#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <deque>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include <selvage/selvage.hpp>
 
+#include "processes.hpp"
 #include "work.hpp"
 
 namespace compare {
@@ -74,14 +71,9 @@ class calls_of_forks {
   };
 
   handle start(ending how, std::uint64_t pause_ms, std::uint64_t number) {
-    std::array<int, 2> ends{};
-    if (::pipe(ends.data()) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-    const pid_t parent = ::getpid();
-    const pid_t pid = ::fork();
-    if (pid < 0) throw std::system_error(errno, std::generic_category(), "fork");
+    const auto ends = open_pipe(sizeof(std::uint64_t));
+    const pid_t pid = fork_bound();
     if (pid == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      if (::getppid() != parent) ::_exit(1);
       const std::uint64_t answer = ending_call(how, pause_ms, number);
       ::_exit(::write(ends[1], &answer, sizeof answer) == sizeof answer ? 0 : 1);
     }

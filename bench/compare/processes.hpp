@@ -1,6 +1,6 @@
 #pragma once
 // What peers that talk through descriptors stand on: children, pipes, and messages that are read and written whole.
-// Called by: channels.cpp, skew.cpp.
+// Called by: channels.cpp, fan_out.cpp, faults.cpp, skew.cpp.
 
 #include <fcntl.h>
 #include <poll.h>
