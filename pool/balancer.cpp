@@ -14,34 +14,32 @@ std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes) noexc
       return any(lanes);
     case balance::first_idle_or_random: {
       const auto idle = first_idle(lanes);
-      return idle ? idle->lane : any(lanes);
+      return idle ? idle : any(lanes);
     }
     case balance::first_idle:
       break;
   }
   const auto idle = first_idle(lanes);
-  return idle ? idle->lane : least_loaded(lanes);
+  return idle ? idle : least_loaded(lanes);
 }
 
 // Always from lane 0: under light load the same few workers stay warm and the others sleep.
-std::optional<balancer::pick> balancer::first_idle(std::span<const lane_load> lanes) const noexcept {
+std::optional<unsigned> balancer::first_idle(std::span<const lane_load> lanes) const noexcept {
   std::optional<unsigned> sleeper;
-  std::optional<unsigned> awake;  // will have done what it has sooner than a sleeper could begin
+  std::optional<unsigned> awake;
   for (unsigned i = 0; i < lanes.size(); ++i) {
     const lane_load& lane = lanes[i];
     if (!lane.usable) continue;
     if (lane.in_flight != 0) {
-      const bool is_soon_done = lane.load_ns < wake_up_ns && depth_.maximum > 1;
-      if (is_soon_done && (!awake || lane.load_ns < lanes[*awake].load_ns)) awake = i;
+      const bool is_sooner_done = has_room(lane) && lane.load_ns < wake_up_ns;
+      if (is_sooner_done && (!awake || lane.load_ns < lanes[*awake].load_ns)) awake = i;
     } else if (!lane.asleep) {
-      return pick{i};
+      return i;
     } else if (!sleeper) {
       sleeper = i;
     }
   }
-  if (!sleeper) return std::nullopt;
-  if (!awake) return pick{sleeper};
-  return has_room(lanes[*awake]) ? pick{awake} : pick{std::nullopt};
+  return sleeper && awake ? awake : sleeper;
 }
 
 std::optional<unsigned> balancer::least_loaded(std::span<const lane_load> lanes) const noexcept {

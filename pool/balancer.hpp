@@ -29,7 +29,7 @@ class balancer {
   balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept
       : rule_(rule), depth_(depth), state_(seed | 1U) {}
 
-  /// Returns: a lane with room, or nothing where none has any, or one will have some sooner than another wakes up.
+  /// Returns: a lane with room, or nothing where none has any.
   [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept;
   [[nodiscard]] const depth_rule& depth() const noexcept { return depth_; }
 
@@ -37,11 +37,7 @@ class balancer {
   [[nodiscard]] bool has_room(const lane_load& lane) const noexcept {
     return lane.usable && depth_.takes(lane.in_flight, lane.load_ns, lane.costly);
   }
-  /// Nothing where no lane is idle.
-  struct pick {
-    std::optional<unsigned> lane;
-  };
-  [[nodiscard]] std::optional<pick> first_idle(std::span<const lane_load> lanes) const noexcept;
+  [[nodiscard]] std::optional<unsigned> first_idle(std::span<const lane_load> lanes) const noexcept;
   [[nodiscard]] std::optional<unsigned> least_loaded(std::span<const lane_load> lanes) const noexcept;
   [[nodiscard]] std::optional<unsigned> next_in_turn(std::span<const lane_load> lanes) noexcept;
   [[nodiscard]] std::optional<unsigned> any(std::span<const lane_load> lanes) noexcept;

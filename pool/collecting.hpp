@@ -16,7 +16,7 @@ inline constexpr unsigned pauses_between_clocks = 16;
 inline constexpr std::uint64_t shortest_spin_ns = 1'000;
 
 // Requires: the seat. Returns when done() or at until_ns, but not before a first pass. `done` is asked after every pass
-// that changed something. `patience_ns`: how long an answer may lie while all workers have enough to do; 0: not at all.
+// that changed something. `patience_ns`: see gathering.cpp; 0: each answer is waited for.
 template <class Done>
 void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uint64_t patience_ns) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
@@ -67,6 +67,7 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uin
 template <class Done>
 bool pool_core::sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns,
                                  std::uint64_t patience_ns) {
+  self.is_patient = patience_ns != 0;
   bool slept = false;
   bool there = done();
   for (bool first = true; !there && (first || until_ns == base::never_ns || base::now_ns() < until_ns);

@@ -172,7 +172,7 @@ void pool_core::enlist(waiter& self, waiter** place) {
   self.word.store(0, std::memory_order_relaxed);  // relaxed: what an earlier summons stood for is looked at after this
   if (place != nullptr) *place = &self;
   sleepers_.push_back(&self);
-  if (wants_an_answer(self)) stop_gathering();
+  if (is_in_a_hurry(self)) stop_gathering();
   waiting_threads_.fetch_add(1, std::memory_order_seq_cst);
 }
 

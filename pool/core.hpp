@@ -9,7 +9,8 @@
 //   collector.cpp  who collects, spinning, parking, handing over
 //   settling.cpp   an answer becomes an outcome
 //   deaths.cpp     a worker's end: what is delivered, failed, moved; the next epoch
-//   rebalance.cpp  calls taken back from busy workers for idle ones
+//   gathering.cpp  answers that wake nobody while there is work
+//   rebalance.cpp  calls taken back from busy workers
 //   inline_lane.cpp calls run by the threads that wait, where the options say so
 //   helper.cpp     the one thread that collects when nobody waits, and runs callbacks
 //   futures.cpp    what futures ask for
@@ -58,6 +59,7 @@ namespace selvage::detail {
 struct waiter {
   std::atomic<std::uint32_t> word{0};
   bool wants_room = false;  ///< waits for room in the queue
+  bool is_patient = false;  ///< waits for whatever comes: see gathering.cpp
 };
 
 /// A call that waits for its inputs, which are nobody else's: their futures were given away.
@@ -222,9 +224,9 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] bool may_gather() const;
   std::uint64_t plan_gathering(std::uint64_t patience_ns);
   void stop_gathering() noexcept;
-  /// Room in the queue comes with the answers of anybody; the helper's turn comes when others have gone.
-  [[nodiscard]] bool wants_an_answer(const waiter& sleeper) const noexcept {
-    return &sleeper != &helper_waiter_ && !sleeper.wants_room;
+  /// The helper's turn comes when others have gone.
+  [[nodiscard]] bool is_in_a_hurry(const waiter& sleeper) const noexcept {
+    return &sleeper != &helper_waiter_ && !sleeper.is_patient;
   }
 
   // settling.cpp
@@ -361,6 +363,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   waiter helper_waiter_;
   helper_duty helper_does_ = helper_duty::none;
   bool helper_runs_ = false;
+  bool helper_stands_by_ = false;  ///< it leaves queued calls to others for a while: not callbacks
   bool helper_stop_ = false;
 };
 

@@ -112,6 +112,7 @@ void pool_core::notify(call_state& call, std::function<void()> callback) {
   call.on_settled = std::move(callback);
   ++callbacks_pending_;
   need_helper(helper_duty::collect);
+  if (helper_stands_by_) wake_helper();
   stop_gathering();
   if (helper_runs_) return;
   --callbacks_pending_;

@@ -20,7 +20,7 @@ constexpr std::uint64_t low_water_ns = 100'000;
 
 // Requires: the lock. Every worker of the classes that work has enough to do, and nobody waits for one answer.
 bool pool_core::may_gather() const {
-  if (std::ranges::any_of(sleepers_, [&](const waiter* each) { return wants_an_answer(*each); }) ||
+  if (std::ranges::any_of(sleepers_, [&](const waiter* each) { return is_in_a_hurry(*each); }) ||
       callbacks_pending_ != 0 || options_.inline_lane.where != inline_options::position::none) {
     return false;
   }
@@ -47,11 +47,10 @@ std::uint64_t pool_core::plan_gathering(std::uint64_t patience_ns) {
     port->lane.set_quiet(ahead.early);
     if (ahead.early == 0) continue;
     gathering_ = true;
+    if (ahead.first_ns == 0) continue;  // that answer rings, and those behind it come later
     const std::uint64_t low = ahead.dry_ns - std::min(ahead.dry_ns, low_water_ns);
-    // Of a run that takes longer than was thought nobody knows the end: it is looked after less and less often.
-    const std::uint64_t lain = ahead.first_ns + patience_ns + ahead.late_ns / 2;
-    const bool is_known = ahead.late_ns == 0 && low != 0;
-    planned = std::min(planned, now + (is_known ? std::min(low, lain) : lain));
+    const std::uint64_t lain = ahead.first_ns + patience_ns;
+    planned = std::min(planned, now + (low == 0 ? lain : std::min(low, lain)));
   }
   return planned;
 }

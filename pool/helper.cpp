@@ -95,13 +95,15 @@ void pool_core::helper_loop() {
     const bool in_good_hands =
         handed_on || ((!collected || others_collect) && callbacks_pending_ == 0 && waiting_.empty());
     const bool stand_by = does == helper_duty::collect && in_good_hands;
+    const std::uint64_t nap_ns = others_collect && !handed_on ? stand_by_collectors_ns : stand_by_ns;
     collected = does == helper_duty::collect;
     handed_on = false;
+    helper_stands_by_ = stand_by;
     held.unlock();
     if (stand_by) {
-      const bool can_wait = others_collect && !handed_on;
-      shm::wait_on(helper_waiter_.word, 0, base::now_ns() + (can_wait ? stand_by_collectors_ns : stand_by_ns));
+      shm::wait_on(helper_waiter_.word, 0, base::now_ns() + nap_ns);
       held.lock();
+      helper_stands_by_ = false;
       continue;
     }
     switch (does) {
@@ -117,6 +119,7 @@ void pool_core::helper_loop() {
           held.unlock();
           if (!collect_pass()) plan_next_look(0);
           leave_seat();
+          turns_seen = turns_.load(std::memory_order_relaxed);  // relaxed: our own turn does not count
         }
         break;
       case helper_duty::collect: {

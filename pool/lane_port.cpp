@@ -160,7 +160,7 @@ lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) cons
     ran_ns = now - std::min(now, since);
   }
   const std::uint64_t expected = slots[first].estimate_ns;
-  ahead.late_ns = ran_ns - std::min(ran_ns, expected);
+  if (ran_ns >= expected) ahead.early &= ~shm::bit(first);
   ahead.first_ns = expected - std::min(ran_ns, expected);
   ahead.dry_ns = load_ns - std::min({ran_ns, expected, load_ns});
   return ahead;

@@ -32,9 +32,8 @@ struct slot_state {
 /// What is to be expected of a lane.
 struct lane_outlook {
   std::uint64_t early = 0;     ///< slots behind whose calls there is work enough
-  std::uint64_t first_ns = 0;  ///< until the next answer
+  std::uint64_t first_ns = 0;  ///< until the next answer; 0: the running call has taken longer than was thought
   std::uint64_t dry_ns = 0;    ///< until the last answer
-  std::uint64_t late_ns = 0;   ///< that the running call has taken longer than was thought
 };
 
 struct lane_figures {
@@ -73,7 +72,9 @@ class lane_port {
   }
   /// Expected work of what is in flight and has no answer yet. Reads a word that the worker writes: a cache miss.
   [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept;
-  /// By the estimates. `early`: none where calls are not answered in their order.
+  /// By the estimates. `early`: none where calls are not answered in their order, and not the one that runs where it
+  /// has taken longer than was thought: nobody knows its end. A call that was taken back still counts as work: its turn
+  /// is over at once, and the last of them is never early.
   [[nodiscard]] lane_outlook outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept;
   /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
   [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }

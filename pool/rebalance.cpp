@@ -59,13 +59,12 @@ void pool_core::posted_behind(const class_desk& desk) {
 // the workers write. Returns: a call was taken back.
 bool pool_core::rebalance(lock_type& held, bool thorough) {
   look_again_ns_ = base::never_ns;
-  look_planned_ = false;
+  look_planned_ = false;  // for an idle worker
   bool moved = false;
   for (const class_desk& desk : desks_) {
     const bool for_idle = desk.queue.empty() && some_worker_idle(desk);
     if ((for_idle || thorough) && take_back_from_busy(desk, for_idle)) moved = true;
   }
-  look_planned_ = look_again_ns_ != base::never_ns;
   if (moved) pump_queues(held);
   return moved;
 }
@@ -85,7 +84,8 @@ bool pool_core::take_back_from_busy(const class_desk& desk, bool for_idle) {
     if (now == 0) now = base::now_ns();
     const std::uint64_t started = port->lane.started() & in_flight;
     const std::uint64_t waiting = in_flight & ~started;
-    if (waiting == 0 || (started == 0 && !for_idle)) continue;
+    if (waiting == 0) continue;
+    if (started == 0 && !for_idle) continue;  // it is not being scheduled: neither may the others be
     if (started != 0) port->unstarted_since_ns = 0;
     if (started == 0 && port->unstarted_since_ns == 0) port->unstarted_since_ns = now;
     const running_call runs =
@@ -96,6 +96,7 @@ bool pool_core::take_back_from_busy(const class_desk& desk, bool for_idle) {
     const std::uint64_t due = base::saturating_add(runs.since, borne);
     if (now < due) {
       look_again_ns_ = std::min(look_again_ns_, due);
+      look_planned_ = look_planned_ || for_idle;
     } else if (take_back(*port, waiting)) {
       moved = true;
     }

@@ -36,14 +36,15 @@ std::string one_frame(std::uint64_t address, bool innermost) {
 
 struct program {
   std::uint64_t base = 0;
-  unsigned long long unloads = 0;  // of libraries, so far
+  unsigned long long changes = 0;  // libraries loaded and unloaded, so far
 };
 
 program main_program() noexcept {
   program found;
   ::dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* out) {
-        *static_cast<program*>(out) = {info->dlpi_addr, info->dlpi_subs};  // the first entry is the main program
+        *static_cast<program*>(out) = {info->dlpi_addr,
+                                       info->dlpi_adds + info->dlpi_subs};  // the first entry is the main program
         return 1;
       },
       &found);
@@ -54,8 +55,8 @@ program main_program() noexcept {
 
 std::vector<std::string> symbol_names::of(std::span<const std::uint64_t> frames, std::uint64_t worker_base) {
   const program own = main_program();
-  if (own.unloads != unloads_ || known_.size() + frames.size() > most) known_.clear();
-  unloads_ = own.unloads;
+  if (own.changes != changes_ || known_.size() + frames.size() > most) known_.clear();
+  changes_ = own.changes;
   const bool moved = worker_base != 0 && worker_base != own.base;
   const auto name = [&](const place& of) {
     Dl_info info{};

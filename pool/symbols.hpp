@@ -13,7 +13,7 @@
 namespace selvage::host {
 
 /// To look one up is to go through the symbols of a module: in a program with many of them, most of what a crash costs
-/// its host. What has been found is remembered until a library is unloaded.
+/// its host. What has been found is remembered until a library is loaded or unloaded.
 /// Thread-safety: none; a pool has its own, under its lock.
 class symbol_names {
  public:
@@ -31,7 +31,7 @@ class symbol_names {
     friend auto operator<=>(const place&, const place&) = default;
   };
   std::map<place, std::string> known_;
-  unsigned long long unloads_ = 0;
+  unsigned long long changes_ = 0;
 };
 
 }  // namespace selvage::host

@@ -223,7 +223,7 @@ void worker_lane::finish(unsigned slot, bool alone) noexcept {
 bool worker_lane::wake_host(std::uint64_t answered, bool fenced) noexcept {
   if (!fenced) light_fence(fences_);  // SYNC parked: against the collector's heavy fence before it sleeps
   if (request_.words->parked.load(std::memory_order_relaxed) == 0) return false;
-  // relaxed: where it is older than `parked`, the host has seen these answers before it slept
+  // relaxed: where it is older than `parked`, the host will see these answers before it sleeps
   if ((answered & ~request_.words->quiet.load(std::memory_order_relaxed)) == 0) return false;
   ring(response_.words->doorbell);
   return true;

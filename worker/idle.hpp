@@ -57,10 +57,13 @@ class idler {
       }
       if (round % rounds_per_yield != 0) continue;
       ::sched_yield();
-      if (look()) {
+      if (!look()) continue;
+      if (base::now_ns() - now > long_yield_ns) {
         shrink();
-        return true;
+      } else {
+        grow();
       }
+      return true;
     }
   }
 
@@ -84,6 +87,7 @@ class idler {
   static constexpr unsigned pauses_per_round = 32;  // between two readings of the clock
   static constexpr unsigned rounds_per_yield = 2;
   static constexpr std::uint64_t least_ns = 1'000;
+  static constexpr std::uint64_t long_yield_ns = 3'000;  // somebody else ran
   /// How long a worker naps where the host may not see that it sleeps (shm::heavy_fence could not be had).
   static constexpr std::uint64_t unseen_nap_ns = 1'000'000;
 

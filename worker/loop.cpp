@@ -84,7 +84,7 @@ void loop::serve_batch(std::uint64_t pending) {
     }
     alone = pending == 0;
     close(slot, started_ns, alone);
-    unannounced_ = shm::bit(slot);
+    unannounced_ = news_of(slot);
   } while (pending != 0 && !retiring() && !spent_);
 }
 
@@ -121,12 +121,15 @@ void loop::seal(shm::response_header& answer, std::uint64_t service_ns) noexcept
   answer.flags = spent_ ? shm::response_flags::spent : 0;
 }
 
+// That nothing more is started here is news beyond the answer.
+std::uint64_t loop::news_of(unsigned slot) const noexcept { return spent_ ? shm::every_slot : shm::bit(slot); }
+
 // At any time: the next call's start has nothing to do with it.
 void loop::close_deferred(unsigned slot, std::uint64_t started_ns) noexcept {
   seal(lane_.response(slot), base::now_ns() - started_ns);
   lane_.finish(slot);
   deferred_ &= ~shm::bit(slot);
-  lane_.wake_host(shm::bit(slot), false);
+  lane_.wake_host(news_of(slot), false);
 }
 
 void loop::announce() noexcept {

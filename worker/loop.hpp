@@ -41,6 +41,7 @@ class loop {
   [[nodiscard]] bool run(unsigned slot, const shm::taken_call& call);
   void close(unsigned slot, std::uint64_t started_ns, bool alone) noexcept;
   void close_deferred(unsigned slot, std::uint64_t started_ns) noexcept;
+  [[nodiscard]] std::uint64_t news_of(unsigned slot) const noexcept;
   void seal(shm::response_header& answer, std::uint64_t service_ns) noexcept;
   void announce() noexcept;
 

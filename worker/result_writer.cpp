@@ -157,7 +157,9 @@ void result_writer::release_taken() noexcept {
 
 void result_writer::wait_until_taken() noexcept {
   const auto taken = [&] { return (held_ & lane_.taken()) != 0; };
-  if (!idler_.spin(taken)) idler_.park(lane_, taken);
+  if (idler_.spin(taken)) return;
+  lane_.wake_host(shm::every_slot, false);  // answers that ring nobody may be what it has to take
+  idler_.park(lane_, taken);
 }
 
 }  // namespace selvage::worker

@@ -132,7 +132,7 @@ TEST_F(gathering, ends_with_a_notice_and_with_the_time) {
 }
 
 // FAILURES row 1: the answers before it are delivered, it alone fails, and what was behind it runs.
-TEST_F(gathering, a_death_is_seen_at_once) {
+TEST_F(gathering, a_death_costs_the_call_that_ran_alone) {
   const auto nap = nap_or(gate_);
   const auto die = task("die", []() -> int { std::abort(); });
   pool pool(gathers(1s, 1), nap, die);
@@ -160,11 +160,17 @@ TEST_F(gathering, what_waits_behind_a_long_run_goes_to_another_busy_worker) {
   learn(pool, nap, 1000);
   completion_queue<int> done(pool);
   add(done, pool, nap, held, 1);
-  add(done, pool, nap, 1000, 200);
-  for (int came = 0; came < 200;) {  // the gate is closed
-    done.wait();
-    while (done.pop()) ++came;
-  }
+  add(done, pool, nap, 1000, 400);
+  int came = 0;
+  const auto take = [&](int until) {  // the gate is closed
+    while (came < until) {
+      done.wait();
+      while (done.pop()) ++came;
+    }
+  };
+  take(200);
+  EXPECT_GT(pool.stats().recalled, 0U) << "the other worker was busy all the time";
+  take(400);
   gate_.open();
   EXPECT_EQ(drain(done), 1);
 }

@@ -53,17 +53,17 @@ void serve(worker_lane lane, random_source random, worker_report& report) {
   for (bool last = false; !last;) {
     wait_for_work(
         lane, [&] { return lane.pending(); }, random, report.waiting);
-    bool owes_a_wake = false;  // the fence of the next start() serves for it
+    std::uint64_t unannounced = 0;  // the fence of the next start() serves for it
     for (std::uint64_t pending = lane.pending(); pending != 0;) {
       const unsigned slot = lane.next(pending);
       pending &= ~bit(slot);
       (void)lane.start(slot, 1);
-      if (owes_a_wake) lane.wake_host(every_slot, true);
+      if (unannounced != 0) lane.wake_host(unannounced, true);
       last = lane.request(slot).task == last_task;
       answer(lane, slot, report);
-      owes_a_wake = true;
+      unannounced = bit(slot);
     }
-    lane.wake_host(every_slot, false);
+    if (unannounced != 0) lane.wake_host(unannounced, false);
   }
 }
 
@@ -84,8 +84,11 @@ class traffic {
       collect();
       // Sometimes posts again at once, sometimes lets everything drain first.
       if (lane_.in_flight() == 0 || random_.one_in(2)) continue;
+      // Whatever else is quiet, the newest rings, and with it come all before it.
+      const std::uint64_t quiet = random_.one_in(2) ? lane_.in_flight() & random_.bits() & ~bit(newest_) : 0;
+      lane_.set_quiet(quiet);
       wait_for_work(
-          lane_, [&] { return lane_.finished(); }, random_, waiting);
+          lane_, [&] { return lane_.finished() & ~quiet; }, random_, waiting);
     }
   }
 
@@ -106,6 +109,7 @@ class traffic {
       std::memcpy(header.payload, &question, sizeof question);
       asked_[*slot] = question;
       lane_.publish(*slot);
+      newest_ = *slot;
       posted = true;
       if (random_.one_in(8)) (void)lane_.wake_worker();
     }
@@ -128,6 +132,7 @@ class traffic {
   host_lane lane_;
   random_source random_;
   std::uint64_t asked_[slots_per_lane] = {};
+  unsigned newest_ = 0;
   std::uint64_t posted_ = 0;
   std::uint64_t settled_ = 0;
 };
