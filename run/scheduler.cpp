@@ -20,6 +20,8 @@ constexpr auto patience_with_the_aborted = 100ms;
 /// Items are short where a worker takes less for one.
 constexpr auto short_item = 500us;
 constexpr unsigned outcomes_between_measurements = 64;
+/// Outcomes on their way to the disk: as many as go there together by default.
+constexpr std::size_t most_recording = 1024;
 /// What is late by the time of others is aborted, and killed by its grace.
 constexpr auto shortest_grace = 10ms;
 
@@ -127,14 +129,17 @@ void scheduler::tell_progress(bool at_end) {
 
 // An item whose outcome waits for the disk is neither waiting nor active.
 bool scheduler::has_room() const {
-  constexpr std::size_t most_recording = 1024;
   return held_ - recording_.size() < bounds_.buffer && recording_.size() < most_recording &&
          (!settings_.in_order || order_.size() < bounds_.window);
 }
 
-/// Nothing more can be started, or is to be, before what was put is durable.
+/// Nothing more can be done, or started in a free place, before what was put is durable.
 bool scheduler::waits_for_the_disk() const {
-  return !recording_.empty() && active_ < parallel_ && (source_ended_ || !has_room());
+  if (recording_.empty()) return false;
+  if (active_ == 0) return groups_.waiting() == 0 && pauses_.empty();
+  const bool is_first_in_the_window =
+      settings_.in_order && order_.size() >= bounds_.window && items_[order_.front()].state == item_state::recording;
+  return active_ < parallel_ && (is_first_in_the_window || recording_.size() >= most_recording);
 }
 
 bool scheduler::pull_items() {
