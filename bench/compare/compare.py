@@ -17,7 +17,7 @@ import sys
 
 import peers
 import tables
-from works import bulk, commands, fan_out, faults, footprint, resume, service, skew, tiny
+from works import bulk, commands, fan_out, faults, footprint, growth, resume, service, skew, tiny
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -62,6 +62,7 @@ WORKS = {
     "resume": resume,
     "service": service,
     "footprint": footprint,
+    "growth": growth,
 }
 
 

@@ -20,6 +20,7 @@ compare::answer answer_of(const std::string& work, const compare::request& asked
   if (work == "faults") return compare::faults(asked);
   if (work == "resume") return compare::resume(asked);
   if (work == "service") return compare::service(asked);
+  if (work == "growth") return compare::growth(asked);
   throw compare::not_for_this("there is no such work");
 }
 
