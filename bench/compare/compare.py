@@ -17,7 +17,7 @@ import sys
 
 import peers
 import tables
-from works import bulk, commands, fan_out, faults, footprint, growth, resume, service, skew, tiny
+from works import bulk, commands, fan_out, faults, footprint, growth, resume, service, skew, stages, tiny
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
@@ -63,6 +63,7 @@ WORKS = {
     "service": service,
     "footprint": footprint,
     "growth": growth,
+    "stages": stages,
 }
 
 

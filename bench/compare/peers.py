@@ -71,6 +71,8 @@ class Bench:
             return ["/usr/bin/python3", HERE / "pools.py", peer, work, *given]
         if language == "node":
             return ["node", HERE / "pools.mjs", peer, work, *given]
+        if work == "stages":
+            return [pathlib.Path(self.arguments.peers).with_name("selvage_stages"), *given, *pinned]
         return [self.arguments.peers, peer, work, *given, *pinned]
 
     def run(self, peer, work, parts, look=None):

@@ -107,9 +107,9 @@ answer time_many(std::uint64_t for_ns, Call&& call) {
 /// heavy one, asked so often as takes a part of what the workers can do. Nanoseconds from when a request was due.
 [[nodiscard]] answer service(const request& asked);
 
-/// of=calls|tasks|workers most=N for_ms=N cpu=N peer_cpu=N: what a call takes, in ns, where there are so many. Of calls:
-/// at each power of ten from 1,000, after a warm-up, "ns_N", since the one before it, and the memory of the processes,
-/// "host_kib_N" and so on.
+/// of=calls|tasks|workers most=N for_ms=N cpu=N peer_cpu=N: what a call takes, in ns, where there are so many. Of
+/// calls: at each power of ten from 1,000, after a warm-up, "ns_N", since the one before it, and the memory of the
+/// processes, "host_kib_N" and so on.
 [[nodiscard]] answer growth(const request& asked);
 
 }  // namespace compare

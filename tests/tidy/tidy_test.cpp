@@ -102,6 +102,7 @@ TEST(include_graph, users_of_the_public_api_see_nothing_else) {
     EXPECT_EQ(planted("include_graph", path, "#include <selvage/detail/codec.hpp>\n").size(), 1U) << path;
     EXPECT_EQ(planted("include_graph", path, "#include \"selvage/pool.hpp\"\n").size(), 1U) << path;
   }
+  EXPECT_EQ(planted("include_graph", "bench/stages.cpp", "#include \"shm/lane.hpp\"\n"), places{});
   EXPECT_EQ(planted("include_graph", "bench/limits/a.cpp", "#include <selvage/pool.hpp>\n").size(), 1U);
   EXPECT_EQ(planted("include_graph", "bench/limits/a.cpp", "#include <atomic>\n"), places{});
 }
