@@ -1,11 +1,13 @@
 // selvage_stages samples=N cpu=N peer_cpu=N: where the nanoseconds of one small call go, int -> int. Each stage alone,
 // on the library's own classes, both sides in this process with warm caches; then by turns a word's way to another
-// processor and back, and the whole call. Prints medians in ns as a JSON object. Called by: compare/works/stages.py.
+// processor and back, a lane without a pool, and the whole call. Prints medians in ns as a JSON object.
+// Called by: compare/works/stages.py.
 //
 //   samples        of each figure, each the mean of many turns
 //   cpu, peer_cpu  of this process, and of the worker and the other side of the transfer; -1 for any
 //
-// The one program of this folder that does not keep to the public API: tests/tidy/include_graph.cpp knows it.
+// The one program of this folder, with its header, that does not keep to the public API: see
+// tests/tidy/include_graph.cpp.
 
 #include <algorithm>
 #include <array>
@@ -27,35 +29,25 @@
 #include "base/clock.hpp"
 #include "limits/ping_pong.hpp"
 #include "limits/timing.hpp"
-#include "pool/answer.hpp"
 #include "pool/biased_mutex.hpp"
 #include "pool/task_index.hpp"
-#include "shm/lane.hpp"
-#include "worker/result_writer.hpp"
+#include "stages_lane.hpp"
 
 namespace {
 
 namespace detail = selvage::detail;
 namespace host = selvage::host;
 namespace shm = selvage::shm;
-namespace worker = selvage::worker;
 
-using arguments_codec = detail::arguments_codec<int>;
-using result_codec = detail::result_codec<int>;
+using stages::arguments_codec;
+using stages::keep;
+using stages::lane_in_hand;
+using stages::require;
+using stages::result_codec;
 
 constexpr unsigned turns = 10'000;  // of a stage, for one sample
 
 using figures = std::map<std::string, std::vector<double>>;
-
-void require(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
-
-/// The compiler takes it for read and written.
-template <class T>
-void keep(T& value) {
-  asm volatile("" : : "r"(&value) : "memory");
-}
 
 double median_of(std::vector<double> samples) {
   std::ranges::sort(samples);
@@ -145,96 +137,6 @@ void time_record(std::size_t samples, figures& found) {
 
 // ---- stages of a lane ----------------------------------------------------------------------------------------------
 
-/// Both sides of a lane in this process, and the one call that is in it.
-class lane_in_hand {
- public:
-  lane_in_hand() {
-    host_.reset();
-    host_.open(1);
-    worker_.open(1);
-  }
-  lane_in_hand(const lane_in_hand&) = delete;
-  lane_in_hand& operator=(const lane_in_hand&) = delete;
-
-  void claim() { slot_ = host_.claim().value(); }
-  void fill() {
-    shm::request_header& header = host_.header(slot_);
-    header.call_id.store(++call_id_, std::memory_order_relaxed);
-    header.posted_at_ns.store(0, std::memory_order_relaxed);
-    header.limit_ns.store(0, std::memory_order_relaxed);
-    header.task = 0;
-    header.form = static_cast<std::uint8_t>(arguments_codec::form);
-    header.flags = host_.base_flags(slot_);
-    header.soft_limit = 0;
-    header.offset = 0;
-    header.length = sizeof(int);
-  }
-  void publish() {
-    host_.publish(slot_);
-    woken_ = host_.wake_worker();
-  }
-  void take() {
-    const unsigned next = worker_.next(worker_.pending());
-    taken_ = worker_.take(next, true);
-  }
-  void start() { wanted_ = worker_.start(slot_, taken_.flags, 1); }
-  void encode_result() {
-    const int number = 7;
-    results_.begin(slot_);
-    worker_.response(slot_).call_id = taken_.call_id;
-    results_.write(slot_, result_codec::source(number));
-  }
-  void finish() {
-    shm::response_header& answer = worker_.response(slot_);
-    answer.service_ns = 1;
-    answer.flags = 0;
-    worker_.finish(slot_, true);
-    worker_.wake_host(shm::bit(slot_), false);
-  }
-  void collect() {
-    finished_ = host_.finished();
-    at_once_ = host_.newest_answer(slot_, call_id_, copy_, payload_);
-    told_ = host::read_answer(call_id_, copy_);
-    fault_ = host::place_fault(told_, arena_bytes, arena_bytes);
-  }
-  void free() {
-    host_.settle(slot_);
-    host_.free(slot_);
-  }
-  /// Requires: a turn that is over. A stage that took another way than a real call does would have cost something else.
-  void check() const {
-    int number = 0;
-    std::memcpy(&number, payload_.bytes.data(), sizeof number);
-    require(woken_ == shm::parked::no && taken_.call_id == call_id_ && wanted_, "the worker has taken another call");
-    require(taken_.payload != host_payload(), "the call was not taken from the line of its bit");
-    require(finished_ == shm::bit(slot_) && at_once_ && fault_ == nullptr, "the host has not seen the answer at once");
-    require(told_.length == sizeof number && number == 7, "another number has come back");
-  }
-
- private:
-  static constexpr std::size_t arena_bytes = 4 * shm::page_bytes;
-  static constexpr std::size_t request_bytes = shm::request_layout::arena + arena_bytes;
-
-  [[nodiscard]] const std::byte* host_payload() const { return worker_.request(slot_).payload; }
-
-  limits::shared_memory memory_{request_bytes + shm::response_layout::arena + arena_bytes};
-  shm::host_lane host_{shm::request_at(memory_.data()), shm::response_at(memory_.data() + request_bytes),
-                       shm::register_for_heavy_fences()};
-  shm::worker_lane worker_{shm::request_at(memory_.data()), shm::response_at(memory_.data() + request_bytes)};
-  worker::result_writer results_{worker_, {0, arena_bytes}, arena_bytes, {}};
-  unsigned slot_ = 0;
-  std::uint64_t call_id_ = 0;
-  shm::parked woken_{};
-  shm::taken_call taken_{};
-  bool wanted_ = false;
-  std::uint64_t finished_ = 0;
-  bool at_once_ = false;
-  shm::express_copy copy_;
-  shm::express_payload payload_{};
-  host::told_answer told_;
-  const char* fault_ = nullptr;
-};
-
 /// A stage ends with the next one of its call, so each is timed over several lanes, and all go through their turns
 /// together. "nothing" is what the clock and the loop take.
 void time_lane(std::size_t samples, figures& found) {
@@ -272,7 +174,10 @@ void time_lane(std::size_t samples, figures& found) {
       next(std::integral_constant<stage, &lane_in_hand::collect>{});
       next(std::integral_constant<stage, &lane_in_hand::free>{});
     }
-    for (const lane_in_hand& each : all) each.check();
+    for (const lane_in_hand& each : all) {
+      each.check_worker();
+      each.check_host();
+    }
     for (std::size_t i = 0; i < names.size(); ++i) {
       const auto alone = static_cast<double>(took[i] - std::min(took[i], nothing));
       found[names[i]].push_back(alone / (turns / lanes * lanes));
@@ -282,7 +187,7 @@ void time_lane(std::size_t samples, figures& found) {
 
 // ---- two processes -------------------------------------------------------------------------------------------------
 
-/// The limit and the call by turns, so that both see the same machine.
+/// The limit, the lane and the call by turns, so that all see the same machine.
 void time_whole(std::size_t samples, int peer_cpu, figures& found) {
   constexpr std::size_t in_a_turn = 20;
   constexpr unsigned batch = limits::ping_pong::round_trips_per_sample;
@@ -291,18 +196,31 @@ void time_whole(std::size_t samples, int peer_cpu, figures& found) {
   selvage::pool pool({.workers = 1}, same);
   limits::pin(peer_cpu, pool.stats().lanes.at(0).worker_pid);
   limits::ping_pong raw(peer_cpu);
+  stages::lane_to_peer lane(peer_cpu);
   int number = 0;
   const auto call = [&] {
     ++number;
     require(pool.call(same, number).get() == number, "another number has come back");
   };
-  const auto append = [](std::vector<double>& all, const std::vector<double>& more) {
-    all.insert(all.end(), more.begin(), more.end());
-  };
   for (std::size_t taken = 0; taken < samples; taken += in_a_turn) {
-    append(found["transfer"], raw.sample(in_a_turn));
+    const double transfer = median_of(raw.sample(in_a_turn));
+    const double bare = median_of(lane.sample(in_a_turn));
     limits::warm_up(apart_ns, call);
-    append(found["whole"], limits::time_batches(in_a_turn, batch, call));
+    const double whole = median_of(limits::time_batches(in_a_turn, batch, call));
+    found["transfer"].push_back(transfer);
+    found["lane"].push_back(bare);
+    found["whole"].push_back(whole);
+    // The processors may be near each other in one turn and far apart in the next: what is compared is of one turn.
+    found["lane_over_transfer"].push_back(bare - transfer);
+    found["whole_over_transfer"].push_back(whole - transfer);
+    std::uint64_t posting_ns = 0;
+    for (unsigned i = 0; i < in_a_turn * batch; ++i) {
+      const std::uint64_t begin = limits::now_ns();
+      auto pending = pool.call(same, number);
+      posting_ns += limits::now_ns() - begin;
+      require(pending.get() == number, "another number has come back");
+    }
+    found["post"].push_back(static_cast<double>(posting_ns) / (in_a_turn * batch));
   }
 }
 

@@ -26,6 +26,7 @@ STAGES = [
     ("decode_result", "decode the result", "host"),
     ("free", "settle and free the slot", "host"),
 ]
+LANE = ["claim", "fill", "publish", "take", "start", "encode_result", "finish", "collect", "free"]
 
 
 def measure(bench, repeats):
@@ -38,7 +39,10 @@ def measure(bench, repeats):
 def with_rest(found):
     if found is not None:
         found["sum"] = sum(found[figure] for figure, _, _ in STAGES)
-        found["rest"] = found["whole"] - found["sum"] - found["transfer"]
+        found["rest"] = found["whole_over_transfer"] - found["sum"]
+        found["lines"] = found["lane_over_transfer"] - sum(found[figure] for figure in LANE)
+        found["pool"] = found["rest"] - found["lines"]
+        found["call"] = found["post"] - found["clock_twice"] / 2
     return found
 
 
@@ -51,7 +55,10 @@ def tables_of(found):
     lines += [("all stages", "both", "sum"),
               ("a word to the other processor and back (limit)", "both", "transfer"),
               ("bookkeeping and what overlaps", "both", "rest"),
-              ("**the whole call**", "both", "whole")]
+              ("of that, in a lane without a pool", "both", "lines"),
+              ("of that, in the pool and the worker", "both", "pool"),
+              ("**the whole call**", "both", "whole"),
+              ("of that, until `call` has returned", "host", "call")]
     return table(["stage", "where", "ns", "percent of the call"],
                  [[what, whose, spread(figures[figure]), number(100 * figures[figure]["median"] / whole)]
                   for what, whose, figure in lines])
@@ -59,7 +66,11 @@ def tables_of(found):
 
 def plot_of(found):
     figures = found["rows"][0]["figures"]
-    bars = {what: {whose: figures[figure]["median"]} for figure, what, whose in STAGES}
-    bars["to the other processor and back"] = {"both": figures["transfer"]["median"]}
-    bars["bookkeeping and what overlaps"] = {"both": figures["rest"]["median"]}
-    return "Where the time of one call goes", "ns", False, bars
+    parts = {whose: sum(figures[figure]["median"] for figure, _, where in STAGES if where == whose)
+             for whose in ("host", "worker")}
+    bars = {"the host's stages": parts["host"], "the worker's stages": parts["worker"],
+            "to the other processor and back": figures["transfer"]["median"],
+            "the rest, in the lane": figures["lines"]["median"],
+            "the rest, in pool and worker": figures["pool"]["median"], "the whole call": figures["whole"]["median"]}
+    return ("Where the time of one call goes", "ns", False,
+            {name: {"one call": value} for name, value in bars.items()})
