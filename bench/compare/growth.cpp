@@ -3,6 +3,8 @@
 
 #include <array>
 #include <fstream>
+#include <numeric>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -69,15 +71,22 @@ answer by_calls(const request& asked) {
   selvage::pool pool({.workers = 1}, task);
   pin_workers(pool, asked.cpu("peer_cpu"));
   full_window calls(pool, task);
-  constexpr std::uint64_t warm_up = 1000;  // the first touch of every page, and the worker's way to its processor
-  calls.take(pool, warm_up);
+  constexpr std::uint64_t slice = 1000;
+  calls.take(pool, slice);  // the first touch of every page, and the worker's way to its processor
+  std::vector<double> times(asked.number("most") / slice);  // touched before the memory is looked at
   answer found;
   std::uint64_t before = 0;
-  for (std::uint64_t point = 1000; point <= asked.number("most"); point *= 10) {
-    const std::uint64_t begin = limits::now_ns();
-    calls.take(pool, point - before);
+  for (std::uint64_t point = slice; point <= asked.number("most"); point *= 10) {
+    const std::span slices = std::span(times).first((point - before) / slice);
+    for (double& each : slices) {
+      const std::uint64_t begin = limits::now_ns();
+      calls.take(pool, slice);
+      each = static_cast<double>(limits::now_ns() - begin) / slice;
+    }
     const std::string name = std::to_string(point);
-    found["ns_" + name] = static_cast<double>(limits::now_ns() - begin) / static_cast<double>(point - before);
+    found["mean_" + name] = std::accumulate(slices.begin(), slices.end(), 0.0) / static_cast<double>(slices.size());
+    std::ranges::sort(slices);
+    found["middle_" + name] = slices[slices.size() / 2];
     look_at_memory(pool, name, found);
     before = point;
   }

@@ -108,8 +108,8 @@ answer time_many(std::uint64_t for_ns, Call&& call) {
 [[nodiscard]] answer service(const request& asked);
 
 /// of=calls|tasks|workers most=N for_ms=N cpu=N peer_cpu=N: what a call takes, in ns, where there are so many. Of
-/// calls: at each power of ten from 1,000, after a warm-up, "ns_N", since the one before it, and the memory of the
-/// processes, "host_kib_N" and so on.
+/// calls: at each power of ten from 1,000, after a warm-up, of those since the one before it, "mean_N", and "middle_N"
+/// of each 1,000 of them; and the memory of the processes, "host_kib_N" and so on.
 [[nodiscard]] answer growth(const request& asked);
 
 }  // namespace compare

@@ -47,7 +47,8 @@ def by_most(found, of, lines):
 
 
 def of_calls(figures):
-    lines = [["ns a call", *with_ratios([figures[f"ns_{point}"] for point in POINTS])]]
+    lines = [[name, *with_ratios([figures[f"{figure}_{point}"] for point in POINTS])]
+             for name, figure in (("ns a call, mean", "mean"), ("the middle one of each 1,000 calls", "middle"))]
     for process in ("host", "supervisor", "worker"):
         at = [figures[f"{process}_kib_{point}"]["median"] for point in POINTS]
         lines.append([f"{process}, resident MiB", number(at[0] / 1024),
@@ -67,7 +68,7 @@ def tables_of(found):
 def plot_of(found):
     bars = {}
     for row in pick(found["rows"], of="calls"):
-        of = {f"point {at + 1}": row["figures"][f"ns_{point}"]["median"] for at, point in enumerate(POINTS)}
+        of = {f"point {at + 1}": row["figures"][f"middle_{point}"]["median"] for at, point in enumerate(POINTS)}
         bars["calls made: 1,000 to 10,000,000"] = of
     for of, counts, figure in (("tasks", TASKS, "many"), ("workers", WORKERS, "p50")):
         rows = best_of(found, of)
