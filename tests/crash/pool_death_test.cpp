@@ -256,7 +256,7 @@ TEST_F(pool_deaths, calls_that_a_killed_worker_had_not_started_move_to_a_healthy
   ASSERT_TRUE(holds_in_the_end([&] { return is_gone(lanes[0].worker_pid); }));
   gate.open();
   for (auto& each : calls) EXPECT_EQ(each.get(), lanes[1].worker_pid);
-  EXPECT_EQ(pool.stats().moved, 32U);
+  EXPECT_GE(pool.stats().moved, 32U);  // and those that had been taken back from behind the held call
 }
 
 // FAILURES row 2
