@@ -1,6 +1,6 @@
 #pragma once
 // What an item does that is to take some time: arithmetic, the same in pools.py and pools.mjs. Called by: fan_out.cpp,
-// skew.cpp.
+// skew.cpp, service.cpp, service_load.cpp.
 
 #include <cstdint>
 

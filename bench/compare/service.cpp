@@ -20,6 +20,7 @@
 #include <selvage/asio.hpp>
 #include <selvage/selvage.hpp>
 
+#include "arithmetic.hpp"
 #include "work.hpp"
 
 namespace compare {
@@ -99,28 +100,17 @@ void run_server(asio::io_context& io, const heavy_route& heavy, int port, int st
 
 }  // namespace
 
-std::uint64_t heavy_work(std::uint64_t seed, std::uint64_t loops) {
-  std::uint64_t state = seed + 0x9e3779b97f4a7c15U;
-  for (std::uint64_t i = 0; i < loops; ++i) {
-    state ^= state >> 12U;
-    state ^= state << 25U;
-    state ^= state >> 27U;
-  }
-  return state * 0x2545f4914f6cdd1dU;
-}
-
 void serve(const std::string& form, unsigned workers, int port, int stop) {
   asio::io_context io(1);
   if (form == "inline") {
     return run_server(
-        io, [](std::uint64_t seed, std::uint64_t loops, const auto& done) { done(heavy_work(seed, loops)); }, port,
-        stop);
+        io, [](std::uint64_t seed, std::uint64_t loops, const auto& done) { done(item(seed, loops)); }, port, stop);
   }
   if (form == "threads") {
     asio::thread_pool threads(workers);
     const heavy_route offload = [&](std::uint64_t seed, std::uint64_t loops, auto done) {
       asio::post(threads, [&io, seed, loops, done = std::move(done)] {
-        asio::post(io, [done, found = heavy_work(seed, loops)] { done(found); });
+        asio::post(io, [done, found = item(seed, loops)] { done(found); });
       });
     };
     run_server(io, offload, port, stop);
@@ -128,7 +118,7 @@ void serve(const std::string& form, unsigned workers, int port, int stop) {
     return;
   }
   if (form != "selvage") throw not_for_this("there is no such peer");
-  const auto task = selvage::task("heavy", heavy_work);
+  const auto task = selvage::task("heavy", item);
   selvage::pool pool({.workers = workers}, task);
   const heavy_route offload = [&](std::uint64_t seed, std::uint64_t loops, auto done) {
     pool.async_call(task, seed, loops,

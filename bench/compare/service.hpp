@@ -2,16 +2,13 @@
 // An HTTP service with a light route and a heavy one: the server of the work "service". Called by: service_load.cpp, in
 // a process of its own.
 
-#include <cstdint>
 #include <string>
 
 namespace compare {
 
-/// The heavy route's work: so many steps that depend on each other. Source: xorshift64*
-[[nodiscard]] std::uint64_t heavy_work(std::uint64_t seed, std::uint64_t loops);
-
-/// Answers /ping with "pong" and /heavy/SEED/LOOPS with the number, on one thread, on a port of loopback that it writes
-/// to `port`, until `stop` comes to its end. `form`: where the heavy work is done: inline, threads or selvage.
+/// Answers /ping with "pong" and /heavy/SEED/LOOPS with item() of arithmetic.hpp, on one thread, on a port of loopback
+/// that it writes to `port`, until `stop` comes to its end. `form`: where the heavy work is done: inline, threads or
+/// selvage.
 void serve(const std::string& form, unsigned workers, int port, int stop);
 
 }  // namespace compare

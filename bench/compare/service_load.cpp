@@ -22,6 +22,7 @@
 #include <memory>
 #include <system_error>
 
+#include "arithmetic.hpp"
 #include "service.hpp"
 #include "work.hpp"
 
@@ -206,7 +207,7 @@ std::uint64_t loops_for(std::uint64_t ns) {
   std::uint64_t sum = 0;
   for (std::uint64_t i = 0; i < 10; ++i) {
     const std::uint64_t begin = limits::now_ns();
-    sum += heavy_work(i, loops);
+    sum += item(i, loops);
     least = std::min(least, limits::now_ns() - begin);
   }
   if (sum == 0) throw std::logic_error("the arithmetic was left out");
@@ -230,8 +231,7 @@ answer service(const request& asked) {
   const std::uint64_t loops = loops_for(heavy_us * 1000);
   std::vector<exchange> heavy;
   for (std::uint64_t i = 0; i < heavy_kinds; ++i)
-    heavy.push_back(
-        {get("/heavy/" + std::to_string(i) + "/" + std::to_string(loops)), std::to_string(heavy_work(i, loops))});
+    heavy.push_back({get("/heavy/" + std::to_string(i) + "/" + std::to_string(loops)), std::to_string(item(i, loops))});
 
   const server at(asked.peer, workers);
   // The server is forked: what follows is for the load alone. Where it is not permitted, the load is late as anybody.
