@@ -6,51 +6,51 @@
 
 namespace selvage::host {
 
-std::optional<unsigned> balancer::choose(std::span<const lane_load> lanes) noexcept {
+unsigned balancer::pick(std::span<const lane_load> lanes) noexcept {
   switch (rule_) {
     case balance::round_robin:
       return next_in_turn(lanes);
     case balance::random:
       return any(lanes);
     case balance::first_idle_or_random: {
-      const auto idle = first_idle(lanes);
-      return idle ? idle : any(lanes);
+      const unsigned idle = first_idle(lanes);
+      return idle != no_lane ? idle : any(lanes);
     }
     case balance::first_idle:
       break;
   }
-  const auto idle = first_idle(lanes);
-  return idle ? idle : least_loaded(lanes);
+  const unsigned idle = first_idle(lanes);
+  return idle != no_lane ? idle : least_loaded(lanes);
 }
 
 // Always from lane 0: under light load the same few workers stay warm and the others sleep.
-std::optional<unsigned> balancer::first_idle(std::span<const lane_load> lanes) const noexcept {
-  std::optional<unsigned> sleeper;
-  std::optional<unsigned> awake;
+unsigned balancer::first_idle(std::span<const lane_load> lanes) const noexcept {
+  unsigned sleeper = no_lane;
+  unsigned awake = no_lane;
   for (unsigned i = 0; i < lanes.size(); ++i) {
     const lane_load& lane = lanes[i];
     if (!lane.usable) continue;
     if (lane.in_flight != 0) {
       const bool is_sooner_done = has_room(lane) && lane.load_ns < wake_up_ns;
-      if (is_sooner_done && (!awake || lane.load_ns < lanes[*awake].load_ns)) awake = i;
+      if (is_sooner_done && (awake == no_lane || lane.load_ns < lanes[awake].load_ns)) awake = i;
     } else if (!lane.asleep) {
       return i;
-    } else if (!sleeper) {
+    } else if (sleeper == no_lane) {
       sleeper = i;
     }
   }
-  return sleeper && awake ? awake : sleeper;
+  return sleeper != no_lane && awake != no_lane ? awake : sleeper;
 }
 
-std::optional<unsigned> balancer::least_loaded(std::span<const lane_load> lanes) const noexcept {
-  std::optional<unsigned> best;
+unsigned balancer::least_loaded(std::span<const lane_load> lanes) const noexcept {
+  unsigned best = no_lane;
   for (unsigned i = 0; i < lanes.size(); ++i) {
-    if (has_room(lanes[i]) && (!best || lanes[i].load_ns < lanes[*best].load_ns)) best = i;
+    if (has_room(lanes[i]) && (best == no_lane || lanes[i].load_ns < lanes[best].load_ns)) best = i;
   }
   return best;
 }
 
-std::optional<unsigned> balancer::next_in_turn(std::span<const lane_load> lanes) noexcept {
+unsigned balancer::next_in_turn(std::span<const lane_load> lanes) noexcept {
   for (unsigned step = 0; step < lanes.size(); ++step) {
     const auto i = static_cast<unsigned>((turn_ + step) % lanes.size());
     if (has_room(lanes[i])) {
@@ -58,18 +58,18 @@ std::optional<unsigned> balancer::next_in_turn(std::span<const lane_load> lanes)
       return i;
     }
   }
-  return std::nullopt;
+  return no_lane;
 }
 
-std::optional<unsigned> balancer::any(std::span<const lane_load> lanes) noexcept {
+unsigned balancer::any(std::span<const lane_load> lanes) noexcept {
   const auto open = static_cast<std::uint64_t>(
       std::count_if(lanes.begin(), lanes.end(), [&](const lane_load& lane) { return has_room(lane); }));
-  if (open == 0) return std::nullopt;
-  std::uint64_t pick = random() % open;
+  if (open == 0) return no_lane;
+  std::uint64_t nth = random() % open;
   for (unsigned i = 0; i < lanes.size(); ++i) {
-    if (has_room(lanes[i]) && pick-- == 0) return i;
+    if (has_room(lanes[i]) && nth-- == 0) return i;
   }
-  return std::nullopt;
+  return no_lane;
 }
 
 // xorshift64*: good enough to spread calls. Source: Vigna, "An experimental exploration of Marsaglia's xorshift

@@ -30,17 +30,27 @@ class balancer {
       : rule_(rule), depth_(depth), state_(seed | 1U) {}
 
   /// Returns: a lane with room, or nothing where none has any.
-  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept;
+  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept {
+    const unsigned lane = pick(lanes);
+    return lane == no_lane ? std::nullopt : std::optional(lane);
+  }
+  /// The first lane that has nothing in flight and whose worker is awake is the one that it would choose.
+  [[nodiscard]] bool prefers_idle() const noexcept {
+    return rule_ == balance::first_idle || rule_ == balance::first_idle_or_random;
+  }
   [[nodiscard]] const depth_rule& depth() const noexcept { return depth_; }
 
  private:
   [[nodiscard]] bool has_room(const lane_load& lane) const noexcept {
     return lane.usable && depth_.takes(lane.in_flight, lane.load_ns, lane.costly);
   }
-  [[nodiscard]] std::optional<unsigned> first_idle(std::span<const lane_load> lanes) const noexcept;
-  [[nodiscard]] std::optional<unsigned> least_loaded(std::span<const lane_load> lanes) const noexcept;
-  [[nodiscard]] std::optional<unsigned> next_in_turn(std::span<const lane_load> lanes) noexcept;
-  [[nodiscard]] std::optional<unsigned> any(std::span<const lane_load> lanes) noexcept;
+  // An optional that a function returns is written in two parts and read as one, for which a processor waits.
+  static constexpr unsigned no_lane = ~0U;
+  [[nodiscard]] unsigned pick(std::span<const lane_load> lanes) noexcept;
+  [[nodiscard]] unsigned first_idle(std::span<const lane_load> lanes) const noexcept;
+  [[nodiscard]] unsigned least_loaded(std::span<const lane_load> lanes) const noexcept;
+  [[nodiscard]] unsigned next_in_turn(std::span<const lane_load> lanes) noexcept;
+  [[nodiscard]] unsigned any(std::span<const lane_load> lanes) noexcept;
   std::uint64_t random() noexcept;
 
   balance rule_;

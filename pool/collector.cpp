@@ -27,11 +27,11 @@ bool pool_core::anything_new() const noexcept {
   if (supervisor_->doorbell.load(std::memory_order_acquire) != seen) return true;
   if (deaths_due_.load(std::memory_order_relaxed)) return true;  // relaxed: acquired with `seen`, or with `interrupt`
   if (supervisor_is_gone() && !broken_seen_.load(std::memory_order_relaxed)) return true;
-  for (const auto& port : lanes_) {
-    if (port->lane.finished() != 0) return true;
-    if (!port->ready_seen.load(std::memory_order_relaxed) && port->lane.ready()) return true;
-  }
-  return false;
+  return !awaited_.each_of(0, count_of_lanes(), [&](unsigned index) {
+    const host::lane_port& port = *lanes_[index];
+    if (port.lane.finished() != 0) return false;
+    return port.ready_seen.load(std::memory_order_relaxed) || !port.lane.ready();  // relaxed: a hint
+  });
 }
 
 // Requires: the seat. Returns: something was settled, moved, opened or posted.
@@ -42,22 +42,22 @@ bool pool_core::collect_pass() {
   look_at_supervisor();
   handle_deaths(held);
   bool progress = false;
-  const std::size_t first = first_lane_;
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    const std::size_t index = (first + i) % lanes_.size();
+  const auto look_at = [&](unsigned index) {
     host::lane_port& port = *lanes_[index];
     if (!port.ready && port.lane.ready() && !port.dead && !broken_) {
       lane_became_ready(port);
       progress = true;
     }
     const std::uint64_t finished = port.lane.finished();
-    if (finished == 0) continue;
+    if (finished == 0) return true;
     port.count_forged();
     progress = true;
-    if (settle_finished(port, finished, held)) continue;
-    first_lane_ = (index + 1) % lanes_.size();
-    break;
-  }
+    if (settle_finished(port, finished, held)) return true;
+    first_lane_ = (index + 1) % count_of_lanes();
+    return false;
+  };
+  const unsigned first = first_lane_;
+  if (awaited_.each_of(first, count_of_lanes(), look_at)) awaited_.each_of(0, first, look_at);
   if (some_call_is_queued()) pump_queues(held);
   if (rebalance(held, due || ++passes_ % passes_between_thorough_looks == 0)) progress = true;
   buried_.swap(graveyard_);
@@ -69,14 +69,15 @@ bool pool_core::collect_pass() {
 // Requires: the seat. Oldest first. Returns: false where some are left, since enough was copied for one pass: whoever
 // waits gets his large answer before the others are copied, into memory that was just freed.
 bool pool_core::settle_finished(host::lane_port& port, std::uint64_t finished, lock_type& held) {
-  if (!std::has_single_bit(finished)) port.lane.fetch(finished);
+  const bool alone = !shm::several(finished);
+  if (!alone) port.lane.fetch(finished);
   const unsigned oldest = port.lane.oldest_from();
   std::uint64_t copied = 0;
   while (finished != 0) {
     if (copied >= bytes_copied_in_a_pass) return false;
     const unsigned slot = shm::first_from(finished, oldest);
     finished &= ~shm::bit(slot);
-    copied += settle_answer(port, slot, held);
+    copied += settle_answer(port, slot, alone, held);
   }
   return true;
 }

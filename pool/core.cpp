@@ -25,11 +25,8 @@ constexpr int supervisor_patience_ms = 10'000;
 
 }  // namespace
 
-class_desk::class_desk(const pool_options& options, const base::limits& its, unsigned lane)
-    : limits(its),
-      shortest_use_ns(
-          std::min(its.cpu_ns == 0 ? base::never_ns : its.cpu_ns / base::usable_cores(), its.shortest_use_ns())),
-      first_lane(lane),
+class_desk::class_desk(const pool_options& options, unsigned lane)
+    : first_lane(lane),
       queue(options.queue, 2 * options.arena.maximum.count),
       balancer(options.balancer, {options.depth.maximum, base::to_ns(options.depth.window)}, base::now_ns()) {}
 
@@ -60,10 +57,11 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
   supervisor_ = reinterpret_cast<const shm::supervisor_control*>(supervisor_map_.data());
   supervisor_lanes_ = reinterpret_cast<const shm::supervisor_lane*>(supervisor_map_.data() + shm::page_bytes);
   std::vector<int> event_fds;
-  for (const host::worker_class& each : classes_.classes)
-    desks_.emplace_back(options_, each.limits, static_cast<unsigned>(desks_.size()) * classes_.lanes_each);
+  for (unsigned i = 0; i < classes_.classes.size(); ++i) desks_.emplace_back(options_, i * classes_.lanes_each);
   for (unsigned i = 0; i < classes_.lanes(); ++i) {
-    lanes_.push_back(std::make_unique<host::lane_port>(shape_, segment_, i, host::arena_limits(options_), fences_));
+    const base::limits& limits = classes_.classes[classes_.of_lane(i)].limits;
+    lanes_.push_back(
+        std::make_unique<host::lane_port>(shape_, segment_, i, limits, host::arena_limits(options_), fences_));
     if (!options_.arena.growable) lanes_.back()->reserve_whole_arenas();
     event_fds.push_back(lanes_.back()->event_fd.get());
     open_next(*lanes_.back());

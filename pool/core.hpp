@@ -47,6 +47,7 @@
 #include "pool/depth.hpp"
 #include "pool/figures.hpp"
 #include "pool/lane_port.hpp"
+#include "pool/lane_set.hpp"
 #include "pool/symbols.hpp"
 #include "pool/task_index.hpp"
 #include "pool/worker_class.hpp"
@@ -70,10 +71,8 @@ struct waiting_call {
 
 /// What the calls of one class have in common: they go to its lanes only, and wait in its queue.
 struct class_desk {
-  class_desk(const pool_options& options, const base::limits& its, unsigned lane);
+  class_desk(const pool_options& options, unsigned lane);
 
-  const base::limits& limits;
-  const std::uint64_t shortest_use_ns;  ///< no call can have used up what it may sooner; never_ns: no such limit
   const unsigned first_lane;
   host::call_queue queue;
   host::balancer balancer;
@@ -163,9 +162,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] class_desk& desk_of(const call_state& call) noexcept {
     return desks_[classes_.of_task[call.task_index]];
   }
-  [[nodiscard]] const base::limits& limits_of(const host::lane_port& port) const noexcept {
-    return classes_.classes[classes_.of_lane(port.index)].limits;
-  }
+  [[nodiscard]] unsigned count_of_lanes() const noexcept { return static_cast<unsigned>(lanes_.size()); }
   [[nodiscard]] auto lanes_of(const class_desk& desk) const noexcept {
     return std::span(lanes_).subspan(desk.first_lane, classes_.lanes_each);
   }
@@ -180,7 +177,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] error closed_error(const call_state& call) const;
   [[nodiscard]] error invalid_error(const call_state& call, const char* fault) const;
   void prepare(call_state& call, const task_record& task, const call_options& options);
-  bool post_somewhere(call_state& call, const payload_source& arguments, lock_type& held);
+  bool post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held);
+  bool post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held);
   void stop_writing(host::lane_port& port, lock_type& held);
   void never_mind() noexcept;
   host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);
@@ -230,13 +228,13 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   }
 
   // settling.cpp
-  std::uint64_t settle_answer(host::lane_port& port, unsigned slot, lock_type& held);
+  std::uint64_t settle_answer(host::lane_port& port, unsigned slot, bool alone, lock_type& held);
   bool settle_finished(host::lane_port& port, std::uint64_t finished, lock_type& held);
   void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
                      const std::byte* inlined, lock_type& held);
-  void accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
+  void accept_value(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer, bool in_arena,
                     lock_type& held);
-  void accept_exception(host::lane_port& port, call_state& call, payload_view answer);
+  void accept_exception(host::lane_port& port, call_state& call, const payload_view& answer);
   bool some_threads_were_refused(host::lane_port& port) const noexcept;
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
   void settle(call_state& call, std::optional<error> problem);
@@ -265,9 +263,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // rebalance.cpp
   bool rebalance(lock_type& held, bool thorough);
   bool take_back_from_busy(const class_desk& desk, bool for_idle);
+  [[nodiscard]] bool another_would_take_them(const class_desk& desk, const host::lane_port& than) const noexcept;
   bool take_back(host::lane_port& port, std::uint64_t waiting);
   [[nodiscard]] bool some_worker_idle(const class_desk& desk) const noexcept;
-  void posted_behind(const class_desk& desk);
+  void posted_behind(const call_state& call);
 
   // inline_lane.cpp
   [[nodiscard]] bool inline_lane_takes(const task_record& task) const noexcept;
@@ -318,11 +317,13 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   state state_ = state::open;
   std::optional<error> broken_;            ///< why no call can ever run again
   bool no_worker_left_ = false;            ///< the restart budget of every lane is spent
+  unsigned undrained_ = 0;                 ///< lanes whose worker is gone and whose calls are not dealt with yet
   std::vector<host::call_ptr> graveyard_;  ///< settled calls, let go once the lock is not held
   std::deque<class_desk> desks_;           ///< by class; they do not move
   bool pumping_ = false;           ///< a thread moves calls from the queue to lanes, maybe without the lock just now
   host::call_queue inline_queue_;  ///< offered to the inline lane before the workers
   host::service_estimates estimates_;
+  host::lane_set awaited_;              ///< lanes with calls in flight, and those whose worker is not ready
   std::vector<host::lane_load> loads_;  ///< scratch for the balancers, by lane
   std::uint64_t next_call_id_ = 1;
   std::uint64_t next_sequence_ = 1;
@@ -339,7 +340,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // The collector's.
   std::atomic<std::uint32_t> seat_{0};
-  std::size_t first_lane_ = 0;  ///< of the next pass
+  unsigned first_lane_ = 0;  ///< of the next pass
   unsigned passes_ = 0;
   std::vector<host::call_ptr> buried_;     ///< the graveyard of the last pass: kept for its memory
   std::atomic<bool> closer_waits_{false};  ///< shutdown wants the seat

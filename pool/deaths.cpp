@@ -48,6 +48,7 @@ void pool_core::handle_deaths(lock_type& held) {
   if (broken_) return;
   if (supervisor_is_gone()) return fail_everything(lost_error(), held);
   if (no_worker_left_) return fail_everything(no_workers_error(), held);
+  if (undrained_ == 0) return;
   for (const auto& port : lanes_) {
     if (port->dead && !port->drained && port->writers == 0) drain(*port, held);
   }
@@ -59,6 +60,7 @@ void pool_core::look_at_lane(host::lane_port& port) {
   count_failed_starts(port);
   if (words.closed.load(std::memory_order_acquire) >= port.lane.open_epoch() && !port.dead) {  // SYNC closed
     port.dead = true;
+    ++undrained_;
     deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: seen_doorbell_ publishes it
   }
   if (lane_state == shm::lane_state::retiring) port.retiring = true;
@@ -95,7 +97,7 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
   count_death(port, verdict);
   port.count_forged();
   shm::for_each_from(port.lane.finished(), port.lane.oldest_from(),
-                     [&](unsigned slot) { settle_answer(port, slot, held); });
+                     [&](unsigned slot) { settle_answer(port, slot, false, held); });
   // D4: a worker's word is not believed to its own advantage. The death counts against every call that it says it
   // started and against the oldest one, started or not, unless we asked the worker to go.
   const std::uint64_t left = port.lane.in_flight();
@@ -131,6 +133,7 @@ void pool_core::drain(host::lane_port& port, lock_type& held) {
     }
   }
   port.drained = true;
+  --undrained_;
   if (port.views != 0) return;  // the next worker would overwrite what a view shows: opened when it is given back
   port.reset();
   open_next(port);
@@ -146,6 +149,7 @@ void pool_core::open_next(host::lane_port& port) {
                                                   static_cast<double>(calls) + spread);
     port.calls_until_retire = std::max<std::uint64_t>(1, static_cast<std::uint64_t>(around(jitter_)));
   }
+  awaited_.add(port.index);  // first: the worker of this epoch rings once
   port.lane.open(closed + 1);
   ring_supervisor();  // from now on the worker's start has a limit
 }
@@ -154,6 +158,7 @@ void pool_core::lane_became_ready(host::lane_port& port) {
   port.ready = true;
   port.ready_seen.store(true, std::memory_order_relaxed);  // relaxed: a hint
   port.lane.accept_ready();
+  if (port.lane.in_flight() == 0) awaited_.remove(port.index);
   port.in_force = port.lane.in_force();
   (void)pid_of(port);
   if (options_.on_event) [[unlikely]]
@@ -197,7 +202,7 @@ error pool_core::death_error(host::lane_port& port, const shm::verdict& verdict,
   shm::crash_record record;
   std::memcpy(static_cast<void*>(&record), static_cast<const void*>(&port.lane.crash()), sizeof record);
   const auto refused = verdict.signal == SIGSYS ? host::last_refusal(port.lane.refusal(), verdict.epoch) : std::nullopt;
-  if (!host::describe_death(what, symbols_, verdict, record, {call.id, call.timeout_ns, call.grace_ns, limits_of(port)},
+  if (!host::describe_death(what, symbols_, verdict, record, {call.id, call.timeout_ns, call.grace_ns, port.limits},
                             refused))
     ++port.figures.forged;
   return error(std::move(what));
@@ -240,7 +245,7 @@ void pool_core::fail_everything(const error& why, lock_type& held) {
   broken_ = why;
   broken_seen_.store(true, std::memory_order_release);
   for (const auto& port : lanes_) {
-    shm::for_each_from(port->lane.finished(), 0, [&](unsigned slot) { settle_answer(*port, slot, held); });
+    shm::for_each_from(port->lane.finished(), 0, [&](unsigned slot) { settle_answer(*port, slot, false, held); });
     shm::for_each_from(port->lane.in_flight(), 0, [&](unsigned slot) {
       call_state* const call = bury(std::move(port->slots[slot].call));
       if (call != nullptr && !call->settled()) settle(*call, with_cause(*call, why));

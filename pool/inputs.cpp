@@ -114,9 +114,9 @@ void pool_core::resume_waiting(call_state& call, const payload_source& given) {
     return;
   }
   try {
-    host::call_queue& queue = desk_of(call).queue;
-    if (!queue.empty() || pumping_ || !post_somewhere(call, arguments, held)) {
-      if (!call.settled()) enqueue(call, arguments, queue, held);
+    class_desk& desk = desk_of(call);
+    if (!desk.queue.empty() || pumping_ || !post_somewhere(desk, call, arguments, held)) {
+      if (!call.settled()) enqueue(call, arguments, desk.queue, held);
     }
   } catch (...) {
     ++unsettled_;  // nobody is there to be told, as a caller of submit would be: fail_waiting settles it

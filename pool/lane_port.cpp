@@ -21,8 +21,11 @@ shm::host_lane make_lane(const shm::mapping& request, const shm::mapping& respon
 }  // namespace
 
 lane_port::lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned lane_index,
-                     shm::arena::limits request_arena, shm::fences fences)
+                     const base::limits& its, shm::arena::limits request_arena, shm::fences fences)
     : index(lane_index),
+      limits(its),
+      shortest_use_ns(
+          std::min(its.cpu_ns == 0 ? base::never_ns : its.cpu_ns / base::usable_cores(), its.shortest_use_ns())),
       request_map(segment.read_write.get(), shm::access::read_write, shape.request_offset(lane_index),
                   shape.request_region_bytes()),
       response_map(segment.read_only.get(), shm::access::read_only, shape.response_offset(lane_index),
@@ -120,7 +123,7 @@ void lane_port::reset() noexcept {
 void lane_port::count_forged() noexcept {
   if (!ready) return;
   const std::uint64_t forged = lane.forged();
-  figures.forged += static_cast<std::uint64_t>(std::popcount(forged & ~forged_));
+  if (forged != forged_) figures.forged += static_cast<std::uint64_t>(std::popcount(forged & ~forged_));
   forged_ = forged;
 }
 
@@ -145,7 +148,7 @@ lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) cons
   const std::uint64_t in_flight = lane.in_flight();
   const std::uint64_t started = lane.started();
   lane_outlook ahead;
-  if (in_flight == 0 || std::popcount(started) > 1) return ahead;  // of several that have been started, any may be next
+  if (in_flight == 0 || shm::several(started)) return ahead;  // of several that have been started, any may be next
   const unsigned first = shm::first_from(in_flight, lane.oldest_from());
   std::uint64_t left = load_ns;
   shm::for_each_from(in_flight, first, [&](unsigned slot) {

@@ -10,6 +10,7 @@
 #include <functional>
 
 #include <selvage/detail/call_state.hpp>
+#include "base/limits.hpp"
 #include "base/unique_fd.hpp"
 #include "shm/arena.hpp"
 #include "shm/lane.hpp"
@@ -49,7 +50,8 @@ enum class post_result : std::uint8_t {
 
 class lane_port {
  public:
-  lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned index,
+  /// `its`: limits of the worker's class, which outlive this.
+  lane_port(const shm::geometry& shape, const shm::descriptors& segment, unsigned index, const base::limits& its,
             shm::arena::limits request_arena, shm::fences fences);
 
   /// Bytes that are ready to be written to a claimed slot.
@@ -67,9 +69,7 @@ class lane_port {
 
   [[nodiscard]] shm::request_view request() const noexcept { return lane.request(); }
   /// Without the slots that views hold: those keep nobody waiting.
-  [[nodiscard]] unsigned in_flight_count() const noexcept {
-    return static_cast<unsigned>(std::popcount(lane.busy())) - views;
-  }
+  [[nodiscard]] unsigned in_flight_count() const noexcept { return lane.busy_count() - views; }
   /// Expected work of what is in flight and has no answer yet. Reads a word that the worker writes: a cache miss.
   [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept;
   /// By the estimates. `early`: none where calls are not answered in their order, and not the one that runs where it
@@ -95,6 +95,8 @@ class lane_port {
   void abandon() noexcept;
 
   const unsigned index;
+  const base::limits& limits;
+  const std::uint64_t shortest_use_ns;  ///< no call can have used up what it may sooner; never_ns: no such limit
   shm::mapping request_map, response_map;
   shm::host_lane lane;
   shm::arena arena;

@@ -46,7 +46,8 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
     settle(call, std::move(refused));
     return;
   }
-  host::call_queue& queue = desk_of(call).queue;
+  class_desk& desk = desk_of(call);
+  host::call_queue& queue = desk.queue;
   while (true) {
     if (supervisor_is_gone() && !broken_) {
       settle_from_outside(call, with_cause(call, lost_error()));
@@ -60,7 +61,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       enqueue(call, arguments, inline_queue_, held);
       break;
     }
-    if (queue.empty() && !pumping_ && post_somewhere(call, arguments, held)) break;
+    if (queue.empty() && !pumping_ && post_somewhere(desk, call, arguments, held)) break;
     if (call.settled()) return;
     if (full == when_full::line || queue.has_room_for(arguments.bound)) {
       enqueue(call, arguments, queue, held);
@@ -135,10 +136,21 @@ error pool_core::too_large_error(const call_state& call, std::size_t size) const
 
 // ---- into a lane ---------------------------------------------------------------------------------------------------
 
-bool pool_core::post_somewhere(call_state& call, const payload_source& arguments, lock_type& held) {
+bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held) {
   look_at_supervisor();
+  if (desk.balancer.prefers_idle()) {  // then the first that would not have to be woken: no other is looked at
+    for (const auto& port : lanes_of(desk)) {
+      if (!port->usable() || port->in_flight_count() != 0 || port->lane.worker_sleeps()) continue;
+      if (post_to(*port, call, arguments, held) == host::post_result::posted) return true;
+      if (call.settled()) return false;
+      break;
+    }
+  }
+  return post_by_load(desk, call, arguments, held);
+}
+
+bool pool_core::post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held) {
   const bool costly = arguments.bound >= host::depth_rule::costly_to_keep_bytes;
-  class_desk& desk = desk_of(call);
   const auto lanes = lanes_of(desk);
   const auto loads = std::span(loads_).subspan(desk.first_lane, lanes.size());
   for (std::size_t i = 0; i < lanes.size(); ++i) {
@@ -242,7 +254,7 @@ void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& ca
   if (call.id == 0) call.id = next_call_id_++;
   shm::request_header& header = port.lane.header(slot);
   // Where the supervisor looks at what a worker uses it looks at a call without a limit on the clock all the same.
-  const std::uint64_t without = desk_of(call).shortest_use_ns == base::never_ns ? 0 : base::never_ns;
+  const std::uint64_t without = port.shortest_use_ns == base::never_ns ? 0 : base::never_ns;
   const std::uint64_t limit = call.timeout_ns == 0 ? without : base::saturating_add(call.timeout_ns, call.grace_ns);
   header.call_id.store(call.id, std::memory_order_relaxed);  // relaxed, all three: published by `posted`
   header.posted_at_ns.store(limit == 0 ? 0 : base::now_ns(), std::memory_order_relaxed);
@@ -279,6 +291,7 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
   if (options_.on_event) [[unlikely]]
     emit(event_kind::call_posted, &call, &port);
   call.kept = {};
+  if (port.lane.in_flight() == 0) awaited_.add(port.index);
   port.lane.publish(slot);
   wake(port);
   const shm::request_header& header = port.lane.header(slot);
@@ -286,10 +299,10 @@ void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) 
     std::atomic_thread_fence(
         std::memory_order_seq_cst);  // SYNC next_look: `posted`, then this look; against the supervisor
     const std::uint64_t due = base::saturating_add(header.posted_at_ns.load(std::memory_order_relaxed),
-                                                   std::min(limit, desk_of(call).shortest_use_ns));
+                                                   std::min(limit, port.shortest_use_ns));
     if (due < supervisor_->next_look_ns.load(std::memory_order_acquire)) ring_supervisor();
   }
-  if (port.in_flight_count() > 1) posted_behind(desk_of(call));
+  if (port.in_flight_count() > 1) posted_behind(call);
 }
 
 }  // namespace selvage::detail

@@ -47,10 +47,11 @@ bool pool_core::some_worker_idle(const class_desk& desk) const noexcept {
 // A call was posted to a worker that has another. If a worker is idle (the balancer need not care) somebody must look
 // after it: whoever collects does before he parks; one who has parked is told. Where nobody collects the helper
 // watches. Requires: the lock.
-void pool_core::posted_behind(const class_desk& desk) {
+void pool_core::posted_behind(const call_state& call) {
   need_helper(helper_duty::watch);
   // relaxed: a collector that is about to park says so before it plans its next look, under the lock
-  if (look_planned_ || collector_parked_.load(std::memory_order_relaxed) == 0 || !some_worker_idle(desk)) return;
+  if (look_planned_ || collector_parked_.load(std::memory_order_relaxed) == 0) return;
+  if (!some_worker_idle(desk_of(call))) return;
   look_planned_ = true;
   interrupt_collector();
 }
@@ -72,24 +73,23 @@ bool pool_core::rebalance(lock_type& held, bool thorough) {
 // `for_idle`: some worker of the class is idle, and nothing waits for it. Returns: a call was taken back. Sets
 // look_again_ns_.
 bool pool_core::take_back_from_busy(const class_desk& desk, bool for_idle) {
-  const auto get_on = [](const auto& port) { return port->usable(); };
-  const std::ptrdiff_t usable = std::ranges::count_if(lanes_of(desk), get_on);
   const std::uint64_t for_one_idle = std::min(desk.balancer.depth().window_ns / 2, patience_for_idle_ns);
   std::uint64_t now = 0;
   bool moved = false;
-  for (const auto& port : lanes_of(desk)) {
-    const std::uint64_t in_flight = port->lane.in_flight() & ~port->lane.finished();
-    if (std::popcount(in_flight) < 2 || port->dead) continue;
-    if (usable == (port->usable() ? 1 : 0)) continue;  // there is no other that would take them
+  const auto look_at = [&](unsigned index) {
+    host::lane_port& port = *lanes_[index];
+    if (!shm::several(port.lane.in_flight()) || port.dead) return true;
+    const std::uint64_t in_flight = port.lane.in_flight() & ~port.lane.finished();
+    if (!shm::several(in_flight) || !another_would_take_them(desk, port)) return true;
     if (now == 0) now = base::now_ns();
-    const std::uint64_t started = port->lane.started() & in_flight;
+    const std::uint64_t started = port.lane.started() & in_flight;
     const std::uint64_t waiting = in_flight & ~started;
-    if (waiting == 0) continue;
-    if (started == 0 && !for_idle) continue;  // it is not being scheduled: neither may the others be
-    if (started != 0) port->unstarted_since_ns = 0;
-    if (started == 0 && port->unstarted_since_ns == 0) port->unstarted_since_ns = now;
+    if (waiting == 0) return true;
+    if (started == 0 && !for_idle) return true;  // it is not being scheduled: neither may the others be
+    if (started != 0) port.unstarted_since_ns = 0;
+    if (started == 0 && port.unstarted_since_ns == 0) port.unstarted_since_ns = now;
     const running_call runs =
-        started != 0 ? longest_of(*port, started, now) : running_call{.since = port->unstarted_since_ns};
+        started != 0 ? longest_of(port, started, now) : running_call{.since = port.unstarted_since_ns};
     const std::uint64_t borne = started == 0 ? wake_up_ns
                                 : for_idle   ? for_one_idle
                                              : std::max(patience_for_busy_ns, 4 * runs.estimate_ns);
@@ -97,11 +97,17 @@ bool pool_core::take_back_from_busy(const class_desk& desk, bool for_idle) {
     if (now < due) {
       look_again_ns_ = std::min(look_again_ns_, due);
       look_planned_ = look_planned_ || for_idle;
-    } else if (take_back(*port, waiting)) {
+    } else if (take_back(port, waiting)) {
       moved = true;
     }
-  }
+    return true;
+  };
+  awaited_.each_of(desk.first_lane, desk.first_lane + classes_.lanes_each, look_at);
   return moved;
+}
+
+bool pool_core::another_would_take_them(const class_desk& desk, const host::lane_port& than) const noexcept {
+  return std::ranges::any_of(lanes_of(desk), [&](const auto& each) { return each.get() != &than && each->usable(); });
 }
 
 // Everything that waits behind a long run goes to the front of the queue; the balancer spreads it. Nothing is posted

@@ -19,13 +19,15 @@ constexpr std::size_t copy_under_lock_bytes = 4096;
 
 }  // namespace
 
+// `alone`: no other answer is there: then it is likely to be in the line of `done`, which a worker that has more to do
+// writes all the time.
 // Returns: how many bytes of the arena the answer claims: a worker's word, and no more than a hint.
-std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, lock_type& held) {
+std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, bool alone, lock_type& held) {
   host::slot_state& state = port.slots[slot];
   const std::uint64_t call_id = state.call_id;
   shm::express_copy quick;
   shm::express_payload quick_payload;
-  const bool at_once = port.lane.newest_answer(slot, call_id, quick, quick_payload);
+  const bool at_once = alone && port.lane.newest_answer(slot, call_id, quick, quick_payload);
   const host::told_answer told =
       at_once ? host::read_answer(call_id, quick) : host::read_answer(port.lane.response(slot));
   const std::byte* const inlined = at_once ? quick_payload.bytes.data() : port.lane.response(slot).payload;
@@ -33,12 +35,13 @@ std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, loc
   (void)bury(std::move(state.moved));
   const bool recalled = state.recall_asked;
   port.lane.settle(slot);
+  if (port.lane.in_flight() == 0 && port.ready) awaited_.remove(port.index);
   port.forget(slot);
   port.stalled = false;
   ++port.figures.settled;
   if (++port.calls_of_epoch == port.calls_until_retire) retire(port, shm::recycle_reason::calls);
   const bool ours = told.call_id == call_id;
-  if (ours && told.worker_is_spent && limits_of(port).memory_bytes != 0) retire(port, shm::recycle_reason::memory);
+  if (ours && told.worker_is_spent && port.limits.memory_bytes != 0) retire(port, shm::recycle_reason::memory);
   if (ours && told.status == shm::response_status::skipped && recalled) {
     port.lane.free(slot);
     if (call != nullptr && !call->settled()) put_back(*call, port, slot);
@@ -73,12 +76,12 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
                                       "no shared memory for the result: " + shm::shared_memory_figures(told.length))));
       return;
     case shm::response_status::out_of_memory:
-      settle(call, error(base_failure(call, errc::out_of_memory,
-                                      limits_of(port).memory_bytes == 0
-                                          ? "an allocation failed in the worker (std::bad_alloc)"
-                                          : "an allocation failed in the worker, whose limit is " +
-                                                std::to_string(limits_of(port).memory_bytes) +
-                                                " bytes (pool_options::memory)")));
+      settle(call,
+             error(base_failure(call, errc::out_of_memory,
+                                port.limits.memory_bytes == 0
+                                    ? "an allocation failed in the worker (std::bad_alloc)"
+                                    : "an allocation failed in the worker, whose limit is " +
+                                          std::to_string(port.limits.memory_bytes) + " bytes (pool_options::memory)")));
       return;
     case shm::response_status::ok:
     case shm::response_status::exception:
@@ -104,8 +107,8 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
   if (call.settled() && !call.problem) figures_.time(call.task_index, told.service_ns);
 }
 
-void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, payload_view answer, bool in_arena,
-                             lock_type& held) {
+void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer,
+                             bool in_arena, lock_type& held) {
   const std::size_t size = answer.bytes.size();
   const auto offset = [&] { return static_cast<std::uint64_t>(answer.bytes.data() - port.lane.response_arena()); };
   if (in_arena && size != 0 && call.keep_in_place(answer) && port.view_fits(offset(), size, payload_cap_)) {
@@ -140,7 +143,7 @@ void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& c
   }
 }
 
-void pool_core::accept_exception(host::lane_port& port, call_state& call, payload_view answer) {
+void pool_core::accept_exception(host::lane_port& port, call_state& call, const payload_view& answer) {
   if (answer.bytes.empty()) {
     return settle(call, error(base_failure(call, errc::task_failed,
                                            "the task threw, and there was no shared memory for what it threw")));
@@ -152,7 +155,7 @@ void pool_core::accept_exception(host::lane_port& port, call_state& call, payloa
   failure what = base_failure(call, errc::task_failed, std::move(report->what));
   what.exception_type = std::move(report->type);
   what.causes = std::move(report->causes);
-  if (auto limit = host::limit_behind(report->system_error, limits_of(port), some_threads_were_refused(port))) {
+  if (auto limit = host::limit_behind(report->system_error, port.limits, some_threads_were_refused(port))) {
     what.code = limit->code;
     what.message += "; " + limit->text;
   }
@@ -166,7 +169,7 @@ void pool_core::accept_exception(host::lane_port& port, call_state& call, payloa
 
 // Since this was asked last of this lane. Not every pool wants to know.
 bool pool_core::some_threads_were_refused(host::lane_port& port) const noexcept {
-  if (!limits_of(port).counts_threads()) return false;
+  if (!port.limits.counts_threads()) return false;
   const std::uint32_t before = port.threads_refused;
   // relaxed: the worker was answered, and has answered us, since
   port.threads_refused = supervisor_lanes_[port.index].words.threads_refused.load(std::memory_order_relaxed);

@@ -11,6 +11,9 @@ namespace selvage::shm {
   return ((bits >> (slot & 63U)) & 1U) != 0;
 }
 
+/// Two bits or more are set. Without an instruction that counts them, to count is to call a function.
+[[nodiscard]] constexpr bool several(std::uint64_t bits) noexcept { return (bits & (bits - 1)) != 0; }
+
 inline constexpr std::uint64_t every_slot = ~std::uint64_t{0};
 
 /// The first set bit at or after `from`, around the ring. Requires: bits != 0.

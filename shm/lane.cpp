@@ -22,16 +22,6 @@ std::uint64_t unpredictable_number() noexcept {
 
 // ---- host ----------------------------------------------------------------------------------------------------------
 
-std::optional<unsigned> host_lane::claim() noexcept {
-  const std::uint64_t busy = busy_.load(std::memory_order_relaxed);  // relaxed: written under the lock that we hold
-  const unsigned slot = head_;
-  if (test(busy | passed_, slot)) [[unlikely]]
-    return claim_passing_over(busy);
-  head_ = (slot + 1) & 63U;
-  busy_.store(busy | bit(slot), std::memory_order_relaxed);
-  return slot;
-}
-
 std::optional<unsigned> host_lane::claim_passing_over(std::uint64_t busy) noexcept {
   if (busy == ~std::uint64_t{0}) return std::nullopt;
   const unsigned slot = first_from(~busy, head_);
@@ -44,13 +34,11 @@ std::optional<unsigned> host_lane::claim_passing_over(std::uint64_t busy) noexce
   }
   for (unsigned passed = head_; passed != slot; passed = (passed + 1) & 63U) passed_ |= bit(passed);
   passed_ &= ~bit(slot);
-  head_ = (slot + 1) & 63U;
-  busy_.store(busy | bit(slot), std::memory_order_relaxed);
-  return slot;
+  return occupy(busy, slot);
 }
 
 void host_lane::unclaim(unsigned slot) noexcept {
-  busy_.store(busy_.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
+  vacate(slot);
   if (head_ == ((slot + 1) & 63U)) {
     head_ = slot;
   } else {
@@ -96,7 +84,7 @@ void host_lane::free(unsigned slot) noexcept {
   if (kill_at.load(std::memory_order_relaxed) != 0) kill_at.store(0, std::memory_order_relaxed);
   taken_ ^= bit(slot);
   request_.words->taken.store(taken_, std::memory_order_release);  // SYNC taken: our reads of the payload are over
-  busy_.store(busy_.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
+  vacate(slot);
   prefetch_to_write(&request_.headers[slot]);  // the worker has read it: it is ours again when the slot's turn comes
 }
 
@@ -125,7 +113,7 @@ void host_lane::reset() noexcept {
   in_flight_.store(0, std::memory_order_relaxed);
   busy_.store(0, std::memory_order_relaxed);
   taken_ = recall_ = abort_ = quiet_ = passed_ = posts_ = 0;
-  head_ = 0;
+  head_ = busy_count_ = 0;
   request_words& words = *request_.words;
   for (word64* shared : {&words.posted, &words.newest.ticket, &words.taken, &words.recall, &words.abort,
                          &words.retire_request, &words.quiet}) {
@@ -135,10 +123,11 @@ void host_lane::reset() noexcept {
 }
 
 void host_lane::open(std::uint64_t epoch) noexcept {
-  open_epoch_ = epoch;
-  open_token_ = unpredictable_number();
-  // relaxed, both: open_epoch publishes them
-  request_.words->open_token.store(open_token_, std::memory_order_relaxed);
+  const std::uint64_t token = unpredictable_number();
+  // relaxed, all four: under the lane's lock; open_epoch publishes the words
+  open_epoch_.store(epoch, std::memory_order_relaxed);
+  open_token_.store(token, std::memory_order_relaxed);
+  request_.words->open_token.store(token, std::memory_order_relaxed);
   request_.words->fences.store(static_cast<std::uint32_t>(fences_), std::memory_order_relaxed);
   request_.words->open_epoch.store(epoch, std::memory_order_release);  // SYNC open_epoch
   ring(request_.words->doorbell);

@@ -77,7 +77,12 @@ class host_lane {
   /// The next slot in ring order. A slot that is still busy is passed over only while no posted call waits in between:
   /// a call never overtakes one that waits. Returns nothing where the ring is full, or has room only in front of such a
   /// call.
-  [[nodiscard]] std::optional<unsigned> claim() noexcept;
+  [[nodiscard]] std::optional<unsigned> claim() noexcept {
+    const std::uint64_t busy = busy_.load(std::memory_order_relaxed);  // relaxed: written under the lock that we hold
+    if (test(busy | passed_, head_)) [[unlikely]]
+      return claim_passing_over(busy);
+    return occupy(busy, head_);
+  }
   /// Gives back a slot that was claimed and not posted.
   void unclaim(unsigned slot) noexcept;
   [[nodiscard]] request_header& header(unsigned slot) noexcept { return request_.headers[slot]; }
@@ -149,21 +154,24 @@ class host_lane {
   void reset() noexcept;
   /// SYNC open_epoch: the worker of `epoch` may touch its response region.
   void open(std::uint64_t epoch) noexcept;
-  [[nodiscard]] std::uint64_t open_epoch() const noexcept { return open_epoch_; }
-  /// The worker of the open epoch is ready. SYNC ready
-  [[nodiscard]] bool ready() const noexcept {
-    return open_epoch_ != 0 && response_.words->ready_epoch.load(std::memory_order_acquire) == open_epoch_ &&
-           // relaxed: written before ready_epoch
-           response_.words->ready_token.load(std::memory_order_relaxed) == open_token_;
+  [[nodiscard]] std::uint64_t open_epoch() const noexcept {
+    return open_epoch_.load(std::memory_order_relaxed);  // relaxed: written under the lane's lock
   }
-  void accept_ready() noexcept { request_.words->accepted_epoch.store(open_epoch_, std::memory_order_release); }
+  /// The worker of the open epoch is ready. A guess without the lane's lock: an epoch may just be opened. SYNC ready
+  [[nodiscard]] bool ready() const noexcept {
+    const std::uint64_t epoch = open_epoch();
+    return epoch != 0 && response_.words->ready_epoch.load(std::memory_order_acquire) == epoch &&
+           // relaxed, both: written before ready_epoch; under the lane's lock
+           response_.words->ready_token.load(std::memory_order_relaxed) == open_token_.load(std::memory_order_relaxed);
+  }
+  void accept_ready() noexcept { request_.words->accepted_epoch.store(open_epoch(), std::memory_order_release); }
   /// Of the worker that is ready: its word.
   [[nodiscard]] measures in_force() const noexcept {
     return measures::of(response_.words->in_force.load(std::memory_order_relaxed));  // relaxed: acquired by ready()
   }
   void request_retire(recycle_reason why) noexcept {
     request_.words->retire_reason.store(static_cast<std::uint32_t>(why), std::memory_order_relaxed);
-    request_.words->retire_request.store(open_epoch_, std::memory_order_release);  // SYNC retire_request: the reason
+    request_.words->retire_request.store(open_epoch(), std::memory_order_release);  // SYNC retire_request: the reason
   }
 
   // -- what the collector sleeps on
@@ -190,6 +198,8 @@ class host_lane {
 
   [[nodiscard]] std::uint64_t in_flight() const noexcept { return in_flight_.load(std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t busy() const noexcept { return busy_.load(std::memory_order_relaxed); }
+  /// How many slots are busy. Under the lane's lock.
+  [[nodiscard]] unsigned busy_count() const noexcept { return busy_count_; }
   [[nodiscard]] unsigned oldest_from() const noexcept { return head_; }
   [[nodiscard]] const crash_record& crash() const noexcept { return *response_.crash; }
   [[nodiscard]] const refusal_record& refusal() const noexcept { return *response_.refusal; }
@@ -205,6 +215,16 @@ class host_lane {
     return in_flight & ~(posted ^ toggled.load(std::memory_order_acquire));
   }
   [[nodiscard]] std::optional<unsigned> claim_passing_over(std::uint64_t busy) noexcept;
+  unsigned occupy(std::uint64_t busy, unsigned slot) noexcept {
+    head_ = (slot + 1) & 63U;
+    busy_.store(busy | bit(slot), std::memory_order_relaxed);
+    ++busy_count_;
+    return slot;
+  }
+  void vacate(unsigned slot) noexcept {
+    busy_.store(busy_.load(std::memory_order_relaxed) & ~bit(slot), std::memory_order_relaxed);
+    --busy_count_;
+  }
   void publish_express(unsigned slot) noexcept;
   // Toggles the slot's bit unless it differs from `base_flag` of the slot's header already.
   void raise(word64& shared, std::uint64_t& mirror, unsigned slot, std::uint8_t base_flag) noexcept;
@@ -222,9 +242,10 @@ class host_lane {
   std::uint64_t abort_ = 0;
   std::uint64_t quiet_ = 0;
   std::uint64_t passed_ = 0;  // gone over by the head without a post: the worker's cursor may still be before them
-  std::uint64_t open_epoch_ = 0;
-  std::uint64_t open_token_ = 0;
+  word64 open_epoch_{0};
+  word64 open_token_{0};
   unsigned head_ = 0;
+  unsigned busy_count_ = 0;
 };
 
 /// The worker's side of one lane. One thread only.

@@ -71,7 +71,7 @@ class typed_call final : public result_state<typename result_codec<R>::host_type
   using stored = std::conditional_t<is_void, bool, host_type>;
 
  public:
-  std::string receive(payload_view answer) override {
+  std::string receive(const payload_view& answer) override {
     if (answer.form != codec::form) return "the answer is in another form than the task's result";
     if constexpr (is_void) {
       return {};

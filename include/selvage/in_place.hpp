@@ -81,13 +81,13 @@ class view_call final : public result_state<trusted_view> {
     if (in_place) release_in_place(*this);  // nobody took the view
   }
 
-  std::string receive(payload_view answer) override {
+  std::string receive(const payload_view& answer) override {
     if (answer.form != payload_form::flat) return "the answer is in another form than the task's result";
     copy_.assign(answer.bytes);
     bytes_ = copy_.view();
     return {};
   }
-  bool keep_in_place(payload_view answer) override {
+  bool keep_in_place(const payload_view& answer) override {
     bytes_ = answer.bytes;
     return answer.form == payload_form::flat;
   }

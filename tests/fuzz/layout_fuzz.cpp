@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <bit>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -83,6 +84,7 @@ class play {
         look_around();
     }
     require(host_.in_flight() == in_flight_ && host_.busy() == busy_);
+    require(host_.busy_count() == static_cast<unsigned>(std::popcount(busy_)));
   }
 
  private:

@@ -36,6 +36,15 @@ TEST(bits, a_slot_is_one_bit) {
   }
 }
 
+TEST(bits, several_are_two_or_more) {
+  EXPECT_FALSE(several(0));
+  for (unsigned slot = 0; slot < 64; ++slot) {
+    EXPECT_FALSE(several(bit(slot)));
+    EXPECT_TRUE(several(bit(slot) | bit(slot + 1)));
+  }
+  EXPECT_TRUE(several(every_slot));
+}
+
 TEST(bits, the_first_bit_is_found_at_after_and_around) {
   EXPECT_EQ(first_from(bit(5), 5), 5U);
   EXPECT_EQ(first_from(bit(5), 4), 5U);

@@ -14,7 +14,7 @@ class counted_call final : public detail::call_state {
  public:
   counted_call(int& alive, int name) : name(name), alive_(alive) { ++alive_; }
   ~counted_call() override { --alive_; }
-  std::string receive(detail::payload_view) override { return {}; }
+  std::string receive(const detail::payload_view&) override { return {}; }
 
   const int name;
 

@@ -58,9 +58,9 @@ class call_state {
 
   /// The worker's answer: copies what it needs out of `answer`, whose bytes may be changing while it reads. Returns:
   /// empty, or what is wrong with the answer. Called once, by whoever collects.
-  virtual std::string receive(payload_view answer) = 0;
+  virtual std::string receive(const payload_view& answer) = 0;
   /// A trusted view wants the bytes left in place: returns true. Where there is no room for it, receive() follows.
-  virtual bool keep_in_place(payload_view /*answer*/) { return false; }
+  virtual bool keep_in_place(const payload_view& /*answer*/) { return false; }
 
   [[nodiscard]] bool settled() const noexcept {
     return phase.load(std::memory_order_acquire) == static_cast<std::uint32_t>(call_phase::settled);  // SYNC settled
