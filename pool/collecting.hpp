@@ -21,41 +21,47 @@ template <class Done>
 void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uint64_t patience_ns) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
   bool spins = true;
+  bool gathered = patience_ns == 0;  // what is there is to be collected
   unsigned looks = 0;
   const unsigned looks_between_clocks = std::max(1U, pauses_between_clocks / options_.spin.pause);
   const auto pause = [this] {
     for (unsigned i = 0; i < options_.spin.pause; ++i) shm::spin_pause();
   };
   while (!done() && !closer_waits_.load(std::memory_order_relaxed)) {  // relaxed: looked at again before parking
-    if (collect_pass()) {
+    if (!gathered && !in_a_hurry(patience_ns) && (until_ns == base::never_ns || base::now_ns() < until_ns)) {
+      spins = false;
+    } else if (collect_pass()) {
       if (spin_since != 0) spin_ns_ = std::min(spin_limit_ns_, 2 * spin_ns_);  // it paid
       spin_since = 0;
       fruitless_wakes_ = 0;
       if (until_ns != base::never_ns && base::now_ns() >= until_ns) return;
       continue;
+    } else {
+      if (looks++ % looks_between_clocks != 0 && spin_ns_ != 0) {
+        pause();
+        continue;
+      }
+      const std::uint64_t now = base::now_ns();
+      if (now >= until_ns) return;
+      if (spin_since == 0) {
+        spin_since = now;
+        spins = in_a_hurry(patience_ns);
+      }
+      if (spins && now - spin_since < spin_ns_) {
+        pause();
+        continue;
+      }
+      if (spins) spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
     }
-    if (looks++ % looks_between_clocks != 0 && spin_ns_ != 0) {
-      pause();
-      continue;
-    }
-    const std::uint64_t now = base::now_ns();
-    if (now >= until_ns) return;
-    if (spin_since == 0) {
-      spin_since = now;
-      spins = in_a_hurry(patience_ns);
-    }
-    if (spins && now - spin_since < spin_ns_) {
-      pause();
-      continue;
-    }
-    if (spins) spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
     if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
+    const std::uint64_t parked = base::now_ns();
     const std::uint64_t planned = park(until_ns, seen, patience_ns);
     const std::uint64_t woken = base::now_ns();
-    if (spins && woken < planned && spin_trial_.is_due_after(woken - now)) spin_ns_ = spin_limit_ns_;
+    if (spins && woken < planned && spin_trial_.is_due_after(woken - parked)) spin_ns_ = spin_limit_ns_;
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && woken < planned) ++fruitless_wakes_;
+    gathered = true;
     spin_since = 0;
     looks = 0;
   }

@@ -21,15 +21,17 @@ constexpr unsigned passes_between_thorough_looks = 64;
 
 // ---- one look ------------------------------------------------------------------------------------------------------
 
-// Without the lock: loads only. False positives cost a lock, false negatives must not happen.
-bool pool_core::anything_new() const noexcept {
+// Without the lock: loads only. False positives cost a lock, false negatives must not happen. `quiet_answers`: those
+// that gather are none.
+bool pool_core::anything_new_besides(bool quiet_answers) const noexcept {
   const std::uint32_t seen = seen_doorbell_.load(std::memory_order_acquire);  // SYNC deaths
   if (supervisor_->doorbell.load(std::memory_order_acquire) != seen) return true;
   if (deaths_due_.load(std::memory_order_relaxed)) return true;  // relaxed: acquired with `seen`, or with `interrupt`
   if (supervisor_is_gone() && !broken_seen_.load(std::memory_order_relaxed)) return true;
   return !awaited_.each_of(0, count_of_lanes(), [&](unsigned index) {
     const host::lane_port& port = *lanes_[index];
-    if (port.lane.finished() != 0) return false;
+    const std::uint64_t quiet = quiet_answers ? port.lane.quiet() : 0;
+    if ((port.lane.finished() & ~quiet) != 0) return false;
     return port.ready_seen.load(std::memory_order_relaxed) || !port.lane.ready();  // relaxed: a hint
   });
 }
@@ -94,7 +96,11 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
   const bool moved = plan_next_look(patience_ns);
-  const bool seen = shm::heavy_fence(fences_);  // SYNC parked: against worker_lane::wake_host and the supervisor's ring
+  // SYNC parked: against worker_lane::wake_host and the supervisor's ring. A ring that is missed for want of the heavy
+  // fence, which stops every processor for a moment, is made up for by the look that is planned.
+  const bool gathers = gathered_ns_ != base::never_ns;
+  if (gathers) std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool seen = gathers || shm::heavy_fence(fences_);
   watched[count++] = {&supervisor_->doorbell,
                       seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
   watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};
@@ -109,7 +115,7 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
   if (storm || starting || !seen) longest = std::min(longest, look_interval_ns);
   const std::uint64_t cap = longest == base::never_ns ? longest : base::now_ns() + longest;
   const std::uint64_t planned = std::min({until_ns, look_again_ns_, gathered_ns_, cap});
-  if (!moved && !anything_new()) shm::wait_on_any({watched.data(), count}, planned);
+  if (!moved && !anything_new_besides(true)) shm::wait_on_any({watched.data(), count}, planned);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::no);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::no), std::memory_order_relaxed);
   collector_parked_.store(0, std::memory_order_relaxed);
@@ -125,7 +131,7 @@ bool pool_core::plan_next_look(std::uint64_t patience_ns) {
   return moved;
 }
 
-// Without it there is no reason to spin: nothing that comes soon is waited for.
+// Without it there is no reason to look, or to spin: nothing that is there, or comes soon, is waited for.
 bool pool_core::in_a_hurry(std::uint64_t patience_ns) const {
   if (patience_ns == 0) return true;
   const lock_type held(lock_);

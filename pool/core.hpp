@@ -202,7 +202,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool take_seat_to_close() noexcept { return seat_.exchange(1, std::memory_order_acquire) == 0; }  // SYNC seat
   void leave_seat() noexcept;
   bool collect_pass();
-  [[nodiscard]] bool anything_new() const noexcept;
+  [[nodiscard]] bool anything_new() const noexcept { return anything_new_besides(false); }
+  [[nodiscard]] bool anything_new_besides(bool quiet_answers) const noexcept;
   std::uint64_t park(std::uint64_t until_ns, std::uint32_t seen_interrupt, std::uint64_t patience_ns);
   bool plan_next_look(std::uint64_t patience_ns);
   [[nodiscard]] bool in_a_hurry(std::uint64_t patience_ns) const;

@@ -1,7 +1,7 @@
 // Answers that gather. A thread that waits for any of its calls (a completion queue, a run), or for room in the queue,
-// is not woken for each answer while the workers have more to do: all it would do is post one more call, and every
-// wake-up takes a processor from a worker. It is woken before any of them runs dry, and before an answer has lain for
-// too long.
+// is not woken for each answer while the workers have more to do, and sleeps even where some are there: all it would do
+// is post as many calls more, and every wake-up takes a processor from a worker. It is woken before any of them runs
+// dry, and before an answer has lain for too long.
 //
 // Never: where a thread waits for one call, or a callback for its turn.
 
@@ -16,6 +16,13 @@ namespace {
 /// Work that a worker has left when the collector is to be awake: what waking up and posting more may take.
 constexpr std::uint64_t low_water_ns = 100'000;
 
+/// For short calls, of which a full lane holds little more than that, half a lane of them: so that there is room for
+/// many when the collector comes. Not where waking up takes longer.
+std::uint64_t low_water_of(const host::lane_port& port, unsigned most_calls) noexcept {
+  const std::uint64_t half_a_lane = most_calls / 2 * (port.load_ns / std::max(1U, port.in_flight_count()));
+  return half_a_lane < host::balancer::wake_up_ns ? low_water_ns : std::min(half_a_lane, low_water_ns);
+}
+
 }  // namespace
 
 // Requires: the lock. Every worker of the classes that work has enough to do, and nobody waits for one answer.
@@ -28,7 +35,10 @@ bool pool_core::may_gather() const {
   for (const class_desk& desk : desks_) {
     const auto lanes = lanes_of(desk);
     const auto has_work = [](const auto& port) { return port->load_ns != 0; };
-    const auto is_low = [](const auto& port) { return port->usable() && port->load_ns < low_water_ns; };
+    const unsigned most_calls = desk.balancer.depth().maximum;
+    const auto is_low = [&](const auto& port) {
+      return port->usable() && port->unfinished_load_ns() < low_water_of(*port, most_calls);
+    };
     if (std::ranges::none_of(lanes, has_work)) continue;
     if (std::ranges::any_of(lanes, is_low)) return false;
     works = true;
@@ -43,12 +53,14 @@ std::uint64_t pool_core::plan_gathering(std::uint64_t patience_ns) {
   const std::uint64_t now = may ? base::now_ns() : 0;
   std::uint64_t planned = base::never_ns;
   for (const auto& port : lanes_) {
-    const host::lane_outlook ahead = may ? port->outlook(low_water_ns, now) : host::lane_outlook();
+    const std::uint64_t low_water = low_water_of(*port, options_.depth.maximum);
+    const host::lane_outlook ahead = may ? port->outlook(low_water, now) : host::lane_outlook();
     port->lane.set_quiet(ahead.early);
     if (ahead.early == 0) continue;
     gathering_ = true;
+    if (ahead.there != 0) planned = std::min(planned, now + patience_ns);
     if (ahead.first_ns == 0) continue;  // that answer rings, and those behind it come later
-    const std::uint64_t low = ahead.dry_ns - std::min(ahead.dry_ns, low_water_ns);
+    const std::uint64_t low = ahead.dry_ns - std::min(ahead.dry_ns, low_water);
     const std::uint64_t lain = ahead.first_ns + patience_ns;
     planned = std::min(planned, now + (low == 0 ? lain : std::min(low, lain)));
   }

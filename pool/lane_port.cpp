@@ -138,19 +138,22 @@ bool lane_port::readable(std::uint64_t offset, std::uint64_t length) noexcept {
   return true;
 }
 
-std::uint64_t lane_port::unfinished_load_ns() const noexcept {
+std::uint64_t lane_port::load_without(std::uint64_t finished) const noexcept {
   std::uint64_t left = load_ns;
-  shm::for_each_from(lane.finished(), 0, [&](unsigned slot) { left -= slots[slot].estimate_ns; });
+  shm::for_each_from(finished, 0, [&](unsigned slot) { left -= std::min(left, slots[slot].estimate_ns); });
   return left;
 }
 
 lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept {
-  const std::uint64_t in_flight = lane.in_flight();
-  const std::uint64_t started = lane.started();
+  const std::uint64_t finished = lane.finished();
+  const std::uint64_t in_flight = lane.in_flight() & ~finished;
+  const std::uint64_t started = lane.started() & in_flight;
   lane_outlook ahead;
   if (in_flight == 0 || shm::several(started)) return ahead;  // of several that have been started, any may be next
   const unsigned first = shm::first_from(in_flight, lane.oldest_from());
-  std::uint64_t left = load_ns;
+  std::uint64_t left = load_without(finished);
+  const std::uint64_t load = left;
+  if (left >= enough_ns) ahead.early = ahead.there = finished;
   shm::for_each_from(in_flight, first, [&](unsigned slot) {
     left -= std::min(left, slots[slot].estimate_ns);
     if (left >= enough_ns) ahead.early |= shm::bit(slot);
@@ -165,7 +168,7 @@ lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) cons
   const std::uint64_t expected = slots[first].estimate_ns;
   if (ran_ns >= expected) ahead.early &= ~shm::bit(first);
   ahead.first_ns = expected - std::min(ran_ns, expected);
-  ahead.dry_ns = load_ns - std::min({ran_ns, expected, load_ns});
+  ahead.dry_ns = load - std::min({ran_ns, expected, load});
   return ahead;
 }
 

@@ -33,6 +33,7 @@ struct slot_state {
 /// What is to be expected of a lane.
 struct lane_outlook {
   std::uint64_t early = 0;     ///< slots behind whose calls there is work enough
+  std::uint64_t there = 0;     ///< those of them that have their answer already
   std::uint64_t first_ns = 0;  ///< until the next answer; 0: the running call has taken longer than was thought
   std::uint64_t dry_ns = 0;    ///< until the last answer
 };
@@ -71,7 +72,7 @@ class lane_port {
   /// Without the slots that views hold: those keep nobody waiting.
   [[nodiscard]] unsigned in_flight_count() const noexcept { return lane.busy_count() - views; }
   /// Expected work of what is in flight and has no answer yet. Reads a word that the worker writes: a cache miss.
-  [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept;
+  [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept { return load_without(lane.finished()); }
   /// By the estimates. `early`: none where calls are not answered in their order, and not the one that runs where it
   /// has taken longer than was thought: nobody knows its end. A call that was taken back still counts as work: its turn
   /// is over at once, and the last of them is never early.
@@ -129,6 +130,7 @@ class lane_port {
   };
 
   bool grow_arena(std::size_t wanted, std::size_t bound) noexcept;
+  [[nodiscard]] std::uint64_t load_without(std::uint64_t finished) const noexcept;
 
   std::array<held_bytes, shm::slots_per_lane> views_;  // by slot
   int segment_fd_;

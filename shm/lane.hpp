@@ -186,6 +186,7 @@ class host_lane {
     quiet_ = slots;
     request_.words->quiet.store(slots, std::memory_order_relaxed);  // fenced by the caller, as `parked` is
   }
+  [[nodiscard]] std::uint64_t quiet() const noexcept { return quiet_; }
   /// For one lane alone: as worker_lane::prepare_to_sleep. A collector sets every lane's word, then fences once.
   [[nodiscard]] bool prepare_to_sleep(parked how) noexcept {
     set_parked(how);

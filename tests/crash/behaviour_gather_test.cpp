@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <thread>
 
@@ -64,6 +65,57 @@ TEST_F(gathering, wakes_its_thread_once_for_many_answers) {
   add(done, pool, nap, 300, calls);
   EXPECT_EQ(drain(done), calls);
   EXPECT_LT(switches() - before, calls / 4);
+}
+
+TEST_F(gathering, lets_answers_that_are_there_already_wait_for_more) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1s, 1), nap);
+  learn(pool, nap, 300);
+  completion_queue<int> done(pool);
+  constexpr int calls = 500;
+  int waits = 0;
+  for (int made = 0, came = 0; came < calls; ++waits) {
+    for (; made < calls && done.size() < 60; ++made) done.add(pool.call(nap, 300U));
+    ::usleep(400);  // one answer comes meanwhile
+    done.wait();
+    while (auto next = done.pop()) came += next->result ? 1 : 0;
+  }
+  EXPECT_LT(waits, calls / 4);
+}
+
+TEST_F(gathering, lets_no_answer_that_is_there_lie_for_longer_than_is_borne) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(5ms, 1), nap);
+  learn(pool, nap, 1000);
+  completion_queue<int> done(pool);
+  add(done, pool, nap, 1000, 2);
+  add(done, pool, nap, held, 1);
+  add(done, pool, nap, 1000, 20);
+  ::usleep(10'000);  // two are there, and no more will come: the gate is closed
+  done.wait();
+  EXPECT_TRUE(done.pop());
+  gate_.open();
+  EXPECT_EQ(drain(done), 22);
+}
+
+TEST_F(gathering, short_calls_come_by_the_half_of_what_a_lane_holds) {
+  const auto spin = task("spin", [](unsigned us) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(us);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    return static_cast<int>(us);
+  });
+  pool pool(gathers(1s, 1), spin);
+  learn(pool, spin, 2);
+  completion_queue<int> done(pool);
+  constexpr int calls = 20'000;
+  int waits = 0;
+  for (int made = 0, came = 0; came < calls; ++waits) {
+    for (; made < calls && done.size() < 64; ++made) done.add(pool.call(spin, 2U));
+    done.wait();
+    while (auto next = done.pop()) came += next->result ? 1 : 0;
+  }
+  EXPECT_LT(waits, calls / 10);
 }
 
 TEST_F(gathering, lets_no_answer_lie_behind_a_call_that_takes_longer_than_was_thought) {
