@@ -15,8 +15,9 @@ inline constexpr std::uint64_t look_interval_ns = 1'000'000;
 inline constexpr unsigned pauses_between_clocks = 16;
 inline constexpr std::uint64_t shortest_spin_ns = 1'000;
 
-// Requires: the seat. Returns when done() or at until_ns, but not before a first pass. `done` is asked after every pass
-// that changed something. `patience_ns`: see gathering.cpp; 0: each answer is waited for.
+// Requires: the seat. Returns when done() or at until_ns, but not before a first pass where done() does not hold from
+// the beginning. `done` is asked after every pass that changed something. `patience_ns`: see gathering.cpp; 0: each
+// answer is waited for.
 template <class Done>
 void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uint64_t patience_ns) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
@@ -61,6 +62,8 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uin
     if (spins && woken < planned && spin_trial_.is_due_after(woken - parked)) spin_ns_ = spin_limit_ns_;
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && woken < planned) ++fruitless_wakes_;
+    // Before done() is asked: it may be true for another reason, and what has gathered would wait once more.
+    if (patience_ns != 0 && collect_pass()) fruitless_wakes_ = 0;
     gathered = true;
     spin_since = 0;
     looks = 0;

@@ -96,11 +96,11 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
   const bool moved = plan_next_look(patience_ns);
-  // SYNC parked: against worker_lane::wake_host and the supervisor's ring. A ring that is missed for want of the heavy
-  // fence, which stops every processor for a moment, is made up for by the look that is planned.
-  const bool gathers = gathered_ns_ != base::never_ns;
-  if (gathers) std::atomic_thread_fence(std::memory_order_seq_cst);
-  const bool seen = gathers || shm::heavy_fence(fences_);
+  // SYNC parked: against worker_lane::wake_host and the supervisor's ring. A worker's ring that is missed for want of
+  // the heavy fence, which stops every processor for a moment, is made up for by a look that is planned to come soon.
+  const bool looks_soon = gathered_ns_ != base::never_ns && gathered_ns_ < base::now_ns() + look_interval_ns;
+  if (looks_soon) std::atomic_thread_fence(std::memory_order_seq_cst);
+  const bool seen = looks_soon || shm::heavy_fence(fences_);
   watched[count++] = {&supervisor_->doorbell,
                       seen_doorbell_.load(std::memory_order_relaxed)};  // relaxed: anything_new looks again
   watched[count++] = {&supervisor_->life, supervisor_->life.load(std::memory_order_relaxed)};

@@ -358,7 +358,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   unsigned fruitless_wakes_ = 0;
   shm::spin_trial spin_trial_;
   std::uint64_t look_again_ns_ = base::never_ns;
-  std::uint64_t gathered_ns_ = base::never_ns;  ///< answers have lain long enough then
+  std::uint64_t gathered_ns_ = base::never_ns;  ///< answers have lain long enough then, or a worker has little left
 
   // The helper thread's, under lock_ but for the word of its waiter.
   std::thread helper_;

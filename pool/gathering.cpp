@@ -35,9 +35,10 @@ bool pool_core::may_gather() const {
   for (const class_desk& desk : desks_) {
     const auto lanes = lanes_of(desk);
     const auto has_work = [](const auto& port) { return port->load_ns != 0; };
-    const unsigned most_calls = desk.balancer.depth().maximum;
     const auto is_low = [&](const auto& port) {
-      return port->usable() && port->unfinished_load_ns() < low_water_of(*port, most_calls);
+      if (!port->usable()) return false;
+      const std::uint64_t low_water = low_water_of(*port, options_.depth.maximum);
+      return port->load_ns < low_water || port->unfinished_load_ns() < low_water;  // the latter is a cache miss
     };
     if (std::ranges::none_of(lanes, has_work)) continue;
     if (std::ranges::any_of(lanes, is_low)) return false;
@@ -53,16 +54,14 @@ std::uint64_t pool_core::plan_gathering(std::uint64_t patience_ns) {
   const std::uint64_t now = may ? base::now_ns() : 0;
   std::uint64_t planned = base::never_ns;
   for (const auto& port : lanes_) {
-    const std::uint64_t low_water = low_water_of(*port, options_.depth.maximum);
+    const std::uint64_t low_water = may ? low_water_of(*port, options_.depth.maximum) : 0;
     const host::lane_outlook ahead = may ? port->outlook(low_water, now) : host::lane_outlook();
     port->lane.set_quiet(ahead.early);
     if (ahead.early == 0) continue;
     gathering_ = true;
     if (ahead.there != 0) planned = std::min(planned, now + patience_ns);
     if (ahead.first_ns == 0) continue;  // that answer rings, and those behind it come later
-    const std::uint64_t low = ahead.dry_ns - std::min(ahead.dry_ns, low_water);
-    const std::uint64_t lain = ahead.first_ns + patience_ns;
-    planned = std::min(planned, now + (low == 0 ? lain : std::min(low, lain)));
+    planned = std::min({planned, now + ahead.dry_ns - low_water, now + ahead.first_ns + patience_ns});
   }
   return planned;
 }

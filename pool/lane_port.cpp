@@ -145,19 +145,13 @@ std::uint64_t lane_port::load_without(std::uint64_t finished) const noexcept {
 }
 
 lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept {
+  const std::uint64_t begun = lane.started();  // first: of those, some may have finished by the next look
   const std::uint64_t finished = lane.finished();
   const std::uint64_t in_flight = lane.in_flight() & ~finished;
-  const std::uint64_t started = lane.started() & in_flight;
+  const std::uint64_t started = begun & in_flight;
   lane_outlook ahead;
   if (in_flight == 0 || shm::several(started)) return ahead;  // of several that have been started, any may be next
   const unsigned first = shm::first_from(in_flight, lane.oldest_from());
-  std::uint64_t left = load_without(finished);
-  const std::uint64_t load = left;
-  if (left >= enough_ns) ahead.early = ahead.there = finished;
-  shm::for_each_from(in_flight, first, [&](unsigned slot) {
-    left -= std::min(left, slots[slot].estimate_ns);
-    if (left >= enough_ns) ahead.early |= shm::bit(slot);
-  });
   std::uint64_t ran_ns = 0;
   if (started != 0) {
     // relaxed: a hint, and the worker's word
@@ -166,9 +160,16 @@ lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) cons
     ran_ns = now - std::min(now, since);
   }
   const std::uint64_t expected = slots[first].estimate_ns;
-  if (ran_ns >= expected) ahead.early &= ~shm::bit(first);
+  std::uint64_t left = load_without(finished);
   ahead.first_ns = expected - std::min(ran_ns, expected);
-  ahead.dry_ns = load - std::min({ran_ns, expected, load});
+  ahead.dry_ns = left - std::min({ran_ns, expected, left});
+  if (ahead.dry_ns < enough_ns) return ahead;
+  ahead.early = ahead.there = finished;
+  shm::for_each_from(in_flight, first, [&](unsigned slot) {
+    left -= std::min(left, slots[slot].estimate_ns);
+    if (left >= enough_ns) ahead.early |= shm::bit(slot);
+  });
+  if (ran_ns >= expected) ahead.early &= ~shm::bit(first);
   return ahead;
 }
 

@@ -73,9 +73,9 @@ class lane_port {
   [[nodiscard]] unsigned in_flight_count() const noexcept { return lane.busy_count() - views; }
   /// Expected work of what is in flight and has no answer yet. Reads a word that the worker writes: a cache miss.
   [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept { return load_without(lane.finished()); }
-  /// By the estimates. `early`: none where calls are not answered in their order, and not the one that runs where it
-  /// has taken longer than was thought: nobody knows its end. A call that was taken back still counts as work: its turn
-  /// is over at once, and the last of them is never early.
+  /// By the estimates. `early`: what is answered already, too; none where not enough is left or calls are not answered
+  /// in their order, and not the one that runs where it has taken longer than was thought: nobody knows its end. A call
+  /// that was taken back still counts as work: its turn is over at once, and the last of them is never early.
   [[nodiscard]] lane_outlook outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept;
   /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
   [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }

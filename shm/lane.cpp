@@ -112,7 +112,8 @@ void host_lane::reset() noexcept {
   posted_.store(0, std::memory_order_relaxed);
   in_flight_.store(0, std::memory_order_relaxed);
   busy_.store(0, std::memory_order_relaxed);
-  taken_ = recall_ = abort_ = quiet_ = passed_ = posts_ = 0;
+  quiet_.store(0, std::memory_order_relaxed);
+  taken_ = recall_ = abort_ = passed_ = posts_ = 0;
   head_ = busy_count_ = 0;
   request_words& words = *request_.words;
   for (word64* shared : {&words.posted, &words.newest.ticket, &words.taken, &words.recall, &words.abort,
@@ -210,9 +211,10 @@ void worker_lane::finish(unsigned slot, bool alone) noexcept {
 }
 
 bool worker_lane::wake_host(std::uint64_t answered, bool fenced) noexcept {
-  if (!fenced) light_fence(fences_);  // SYNC parked: against the collector's heavy fence before it sleeps
+  // SYNC parked: against the collector's heavy fence before it sleeps, or its plan to look again soon
+  if (!fenced) light_fence(fences_);
   if (request_.words->parked.load(std::memory_order_relaxed) == 0) return false;
-  // relaxed: where it is older than `parked`, the host will see these answers before it sleeps
+  // relaxed: where it is older than `parked`, the host will see these answers before it sleeps, or as it has planned
   if ((answered & ~request_.words->quiet.load(std::memory_order_relaxed)) == 0) return false;
   ring(response_.words->doorbell);
   return true;

@@ -182,11 +182,11 @@ class host_lane {
   /// Slots in flight whose answers need not ring: the host looks at them in time by itself. Means something while it is
   /// parked.
   void set_quiet(std::uint64_t slots) noexcept {
-    if (slots == quiet_) return;
-    quiet_ = slots;
+    if (slots == quiet()) return;
+    quiet_.store(slots, std::memory_order_relaxed);  // relaxed: under the lane's lock, but for a collector's own look
     request_.words->quiet.store(slots, std::memory_order_relaxed);  // fenced by the caller, as `parked` is
   }
-  [[nodiscard]] std::uint64_t quiet() const noexcept { return quiet_; }
+  [[nodiscard]] std::uint64_t quiet() const noexcept { return quiet_.load(std::memory_order_relaxed); }
   /// For one lane alone: as worker_lane::prepare_to_sleep. A collector sets every lane's word, then fences once.
   [[nodiscard]] bool prepare_to_sleep(parked how) noexcept {
     set_parked(how);
@@ -241,7 +241,7 @@ class host_lane {
   std::uint64_t taken_ = 0;
   std::uint64_t recall_ = 0;
   std::uint64_t abort_ = 0;
-  std::uint64_t quiet_ = 0;
+  word64 quiet_{0};
   std::uint64_t passed_ = 0;  // gone over by the head without a post: the worker's cursor may still be before them
   word64 open_epoch_{0};
   word64 open_token_{0};
