@@ -25,6 +25,9 @@ namespace {
                                              std::generic_category().message(problem)));
 }
 
+/// Where the name of a stream of a place is. Requires: place != 0.
+std::size_t index_of(unsigned place, std::size_t stream) { return 2 * (std::size_t{place} - 1) + stream; }
+
 /// A name of ours: what a worker says of one, or a record that somebody has changed, leads out of no folder.
 bool is_plain(const std::string& name) { return !name.empty() && name.find('/') == name.npos && name[0] != '.'; }
 
@@ -40,8 +43,7 @@ owned_fd output_shelf::open(const std::string& name) const {
 
 const std::string& output_shelf::linked_name(unsigned place, std::size_t stream) const {
   static const std::string none;
-  const std::size_t index = 2 * (std::size_t{place} - 1) + stream;
-  return place == 0 || index >= names_.size() ? none : names_[index];
+  return place == 0 || index_of(place, stream) >= names_.size() ? none : names_[index_of(place, stream)];
 }
 
 job_sources output_shelf::sources_of(const job_result& job) const {
@@ -66,7 +68,7 @@ void output_shelf::keep(job_result& job) {
     what.file.clear();  // whatever the worker has said
     // What was cut is of no use to a resumed run: it runs the job again.
     if (what.is_in_a_file() && from[stream] >= 0 && !job.is_incomplete)
-      keep_one(what, from[stream], names_[2 * (job.place - 1) + stream]);
+      keep_one(what, from[stream], names_[index_of(job.place, stream)]);
   }
 }
 

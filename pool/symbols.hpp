@@ -28,7 +28,7 @@ class symbol_names {
     std::uint64_t address;
     std::uint64_t worker_base;
     bool innermost;
-    friend auto operator<=>(const place&, const place&) = default;
+    friend auto operator<=>(const place&, const place&) = default;  // NOLINT(modernize-use-nullptr): it compares with 0
   };
   std::map<place, std::string> known_;
   unsigned long long changes_ = 0;

@@ -69,7 +69,7 @@ answer by_chunks(const job& all) {
   selvage::pool pool({.workers = all.workers}, work);
   for (unsigned i = 0; i < 4 * all.workers; ++i) (void)pool.call(work, 0U, 0U, 0U).get();
   return timed(all, [&] {
-    const std::uint64_t chunks = std::min<std::uint64_t>(all.items, 16U * all.workers);
+    const std::uint64_t chunks = std::min(all.items, std::uint64_t{16} * all.workers);
     std::vector<selvage::future<std::uint64_t>> calls;
     for (std::uint64_t i = 0; i < chunks; ++i)
       calls.push_back(pool.call(work, all.items * i / chunks, all.items * (i + 1) / chunks, all.loops));

@@ -121,11 +121,12 @@ void serve(const std::string& form, unsigned workers, int port, int stop) {
   const auto task = selvage::task("heavy", item);
   selvage::pool pool({.workers = workers}, task);
   const heavy_route offload = [&](std::uint64_t seed, std::uint64_t loops, auto done) {
-    pool.async_call(task, seed, loops,
-                    asio::bind_executor(io, [done = std::move(done)](std::exception_ptr problem, std::uint64_t found) {
-                      if (problem) std::rethrow_exception(problem);
-                      done(found);
-                    }));
+    pool.async_call(
+        task, seed, loops,
+        asio::bind_executor(io, [done = std::move(done)](const std::exception_ptr& problem, std::uint64_t found) {
+          if (problem) std::rethrow_exception(problem);
+          done(found);
+        }));
   };
   run_server(io, offload, port, stop);
 }

@@ -36,9 +36,10 @@ class run_kept : public ::testing::Test {
   static constexpr int jobs = 12;
 
   void start() {
-    shell_.start({"run", "-q", "-k", "-j2", "--store", "s", "--name", "n", "--resume", "--shell", "--",
-                  "n={}; echo $n >> ran; test $((n % 3)) = 0 || head -c $((100000 + n)) /dev/zero | tr '\\0' x; "
-                  "echo out $n; head -c $((70000 + n)) /dev/zero | tr '\\0' e >&2"},
+    constexpr const char* script =
+        "n={}; echo $n >> ran; test $((n % 3)) = 0 || head -c $((100000 + n)) /dev/zero | tr '\\0' x; "
+        "echo out $n; head -c $((70000 + n)) /dev/zero | tr '\\0' e >&2";
+    shell_.start({"run", "-q", "-k", "-j2", "--store", "s", "--name", "n", "--resume", "--shell", "--", script},
                  items());
   }
   command_result run() {
