@@ -50,12 +50,15 @@ bool pool_core::may_gather() const {
 // For a collector that is about to park. Requires: the lock, the seat. Returns: when it has to look by itself.
 std::uint64_t pool_core::plan_gathering(std::uint64_t patience_ns) {
   gathering_ = false;
-  const bool may = patience_ns != 0 && may_gather();
-  const std::uint64_t now = may ? base::now_ns() : 0;
   std::uint64_t planned = base::never_ns;
+  if (patience_ns == 0 || !may_gather()) {
+    for (const auto& port : lanes_) port->lane.set_quiet(0);
+    return planned;
+  }
+  const std::uint64_t now = base::now_ns();
   for (const auto& port : lanes_) {
-    const std::uint64_t low_water = may ? low_water_of(*port, options_.depth.maximum) : 0;
-    const host::lane_outlook ahead = may ? port->outlook(low_water, now) : host::lane_outlook();
+    const std::uint64_t low_water = low_water_of(*port, options_.depth.maximum);
+    const host::lane_outlook ahead = port->outlook(low_water, now);
     port->lane.set_quiet(ahead.early);
     if (ahead.early == 0) continue;
     gathering_ = true;

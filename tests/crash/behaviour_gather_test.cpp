@@ -47,6 +47,28 @@ class gathering : public pool_survives {
     }
     return came;
   }
+  /// Takes so many and whatever is there with the last of them. Returns: how many.
+  static int take(completion_queue<int>& done, int calls) {
+    int came = 0;
+    while (came < calls) {
+      done.wait();
+      while (done.pop()) ++came;
+    }
+    return came;
+  }
+  /// Keeps so many in flight until all are done, and pauses before each wait. Returns: how often it waited.
+  template <class Task>
+  static int waits_for(pool& pool, const Task& task, unsigned us, int calls, std::size_t in_flight, unsigned pause_us) {
+    completion_queue<int> done(pool);
+    int waits = 0;
+    for (int made = 0, came = 0; came < calls; ++waits) {
+      for (; made < calls && done.size() < in_flight; ++made) done.add(pool.call(task, us));
+      if (pause_us != 0) ::usleep(pause_us);
+      done.wait();
+      while (auto next = done.pop()) came += next->result ? 1 : 0;
+    }
+    return waits;
+  }
   const gate gate_;
 };
 
@@ -71,16 +93,8 @@ TEST_F(gathering, lets_answers_that_are_there_already_wait_for_more) {
   const auto nap = nap_or(gate_);
   pool pool(gathers(1s, 1), nap);
   learn(pool, nap, 300);
-  completion_queue<int> done(pool);
   constexpr int calls = 500;
-  int waits = 0;
-  for (int made = 0, came = 0; came < calls; ++waits) {
-    for (; made < calls && done.size() < 60; ++made) done.add(pool.call(nap, 300U));
-    ::usleep(400);  // one answer comes meanwhile
-    done.wait();
-    while (auto next = done.pop()) came += next->result ? 1 : 0;
-  }
-  EXPECT_LT(waits, calls / 4);
+  EXPECT_LT(waits_for(pool, nap, 300, calls, 60, 400), calls / 4) << "in each pause one answer comes";
 }
 
 // Each notice ends a wait: the next one must not begin to gather anew with what the last one left.
@@ -98,10 +112,7 @@ TEST_F(gathering, is_not_put_off_for_ever_by_notices) {
       done.notify();
     }
   });
-  for (int came = 0; came < 2;) {  // the gate is closed
-    done.wait();
-    while (done.pop()) ++came;
-  }
+  take(done, 2);  // the gate is closed
   other.request_stop();
   other.join();
   gate_.open();
@@ -117,15 +128,8 @@ TEST_F(gathering, short_calls_come_by_the_half_of_what_a_lane_holds) {
   });
   pool pool(gathers(1s, 1), spin);
   learn(pool, spin, 2);
-  completion_queue<int> done(pool);
   constexpr int calls = 20'000;
-  int waits = 0;
-  for (int made = 0, came = 0; came < calls; ++waits) {
-    for (; made < calls && done.size() < 64; ++made) done.add(pool.call(spin, 2U));
-    done.wait();
-    while (auto next = done.pop()) came += next->result ? 1 : 0;
-  }
-  EXPECT_LT(waits, calls / 10);
+  EXPECT_LT(waits_for(pool, spin, 2, calls, 64, 0), calls / 10);
 }
 
 TEST_F(gathering, lets_no_answer_lie_behind_a_call_that_takes_longer_than_was_thought) {
@@ -136,10 +140,7 @@ TEST_F(gathering, lets_no_answer_lie_behind_a_call_that_takes_longer_than_was_th
   add(done, pool, nap, 1000, 2);
   add(done, pool, nap, held, 1);
   add(done, pool, nap, 1000, 20);
-  for (int came = 0; came < 2;) {  // the gate is closed
-    done.wait();
-    while (done.pop()) ++came;
-  }
+  take(done, 2);  // the gate is closed
   gate_.open();
   EXPECT_EQ(drain(done), 21);
 }
@@ -223,16 +224,9 @@ TEST_F(gathering, what_waits_behind_a_long_run_goes_to_another_busy_worker) {
   completion_queue<int> done(pool);
   add(done, pool, nap, held, 1);
   add(done, pool, nap, 1000, 400);
-  int came = 0;
-  const auto take = [&](int until) {  // the gate is closed
-    while (came < until) {
-      done.wait();
-      while (done.pop()) ++came;
-    }
-  };
-  take(200);
+  const int came = take(done, 200);  // the gate is closed
   EXPECT_GT(pool.stats().recalled, 0U) << "the other worker was busy all the time";
-  take(400);
+  take(done, 400 - came);
   gate_.open();
   EXPECT_EQ(drain(done), 1);
 }
