@@ -59,7 +59,7 @@ void loop::serve() {
 }
 
 void loop::serve_batch(std::uint64_t pending) {
-  bool alone = std::has_single_bit(pending);
+  bool alone = !shm::several(pending);
   if (now_ns_ == 0) now_ns_ = base::now_ns();
   do {
     const unsigned slot = lane_.next(pending);
