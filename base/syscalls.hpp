@@ -3,6 +3,7 @@
 // std::system_error that names the call. Also the few calls that this libc does not wrap.
 
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <ctime>
 #include <string>
@@ -45,6 +46,12 @@ void ring_eventfd(int fd) noexcept;
 void drain_eventfd(int fd) noexcept;
 /// On which this process may run, at least 1. Source: sched_getaffinity(2)
 [[nodiscard]] unsigned usable_cores() noexcept;
+/// For how long the scheduler lets the calling thread, and what it forks, run before it looks at others again. Without
+/// effect for a thread in real time, and before Linux 6.12. Returns: false where the kernel refuses.
+/// Source: sched_setattr(2), sched_runtime
+bool set_time_slice(std::chrono::nanoseconds slice) noexcept;
+inline constexpr std::chrono::microseconds shortest_time_slice{100};
+inline constexpr std::chrono::milliseconds longest_time_slice{100};
 /// Closes every descriptor from 3 up that is not in the sorted list.
 void close_all_except(const int* sorted, std::size_t count) noexcept;
 

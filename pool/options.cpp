@@ -73,6 +73,9 @@ void check_times(const pool_options& it) {
   require(it.spin.pause >= 1 && it.spin.pause <= 1000, "spin.pause", "must be 1 to 1000");
   require(it.spin.park.count() == 0 || it.spin.park >= std::chrono::microseconds(10), "spin.park",
           "must be 0 or at least 10 us");
+  require(it.time_slice.count() == 0 ||
+              (it.time_slice >= base::shortest_time_slice && it.time_slice <= base::longest_time_slice),
+          "time_slice", "must be 0 or from 100 us to 100 ms");
   require(it.recycle.jitter >= 0 && it.recycle.jitter < 1, "recycle.jitter", "must be in [0, 1)");
   require(it.restart.budget >= 1, "restart.budget", "must be at least 1");
   require(it.restart.backoff.count() > 0 && it.restart.backoff <= it.restart.backoff_limit, "restart.backoff",

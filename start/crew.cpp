@@ -67,6 +67,7 @@ void enter_worker(const crew& crew, const supervisor::worker_birth& birth) {
       .payload_cap_bytes = crew.payload_cap,
       .limits = kind.of.limits,
       .idle = {.spin = crew.options.spin.worker, .pause = crew.options.spin.pause, .park = crew.options.spin.park},
+      .time_slice = crew.options.time_slice,
       .seal = kind.seal,
       .console = granted.console || granted.from == permissions::foundation::unsafe,
       .environment = environment_of(granted),

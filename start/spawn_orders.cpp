@@ -26,7 +26,7 @@ static_assert(boost::pfr::tuple_size_v<arena_options> == 3);
 static_assert(boost::pfr::tuple_size_v<recycle_options> == 4);
 static_assert(boost::pfr::tuple_size_v<restart_options> == 4);
 static_assert(boost::pfr::tuple_size_v<spin_options> == 4);
-static_assert(boost::pfr::tuple_size_v<pool_options> == 26);
+static_assert(boost::pfr::tuple_size_v<pool_options> == 27);
 static_assert(boost::pfr::tuple_size_v<task_options> == 8);
 static_assert(boost::pfr::tuple_size_v<base::limits> == 10);
 static_assert(boost::pfr::tuple_size_v<permissions::grants> == 12);
@@ -156,6 +156,7 @@ std::unique_ptr<wire::WorkerOrdersT> worker_orders_of(const detail::launch_reque
   it->spin_ns = options.spin.worker.count();
   it->spin_pause = options.spin.pause;
   it->park_ns = options.spin.park.count();
+  it->time_slice_ns = options.time_slice.count();
   it->arena_initial = options.arena.initial.count;
   it->arena_maximum = options.arena.maximum.count;
   it->arena_growable = options.arena.growable;

@@ -150,6 +150,7 @@ void take_options(pool_options& it, const schema::spawn_orders& orders, const pl
   it.spin.worker = nanoseconds(worker.spin_ns);
   it.spin.pause = worker.spin_pause;
   it.spin.park = nanoseconds(worker.park_ns);
+  it.time_slice = nanoseconds(worker.time_slice_ns);
   it.name = orders.name;
   it.capture_stderr = orders.capture_stderr;
   it.recycle.resident = {orders.recycle->resident_bytes};

@@ -142,8 +142,9 @@ bool wait_until_open(const booted& self, std::uint64_t epoch) {
 
 std::optional<booted> boot(const seat& place, const settings& given) {
   // ---- between fork and the first task, top to bottom -------------------------------------------------------------
-  //  1. A session of its own: the terminal's signals reach the host only.
+  //  1. A session of its own: the terminal's signals reach the host only. Its share of the processors.
   start_session();
+  if (given.time_slice.count() != 0) (void)base::set_time_slice(given.time_slice);  // a wish: it runs without as well
   //  2. Signals as in a fresh process.
   reset_signals();
   //  3. Input from nowhere unless it is inherited, output where it is granted, errors to the supervisor, nothing of the

@@ -44,6 +44,7 @@ struct settings {
   std::uint64_t payload_cap_bytes = 0;       ///< a larger result is payload_too_large
   base::limits limits{};                     ///< what it may use
   idle_options idle;                         ///< how it waits
+  std::chrono::nanoseconds time_slice{0};    ///< 0: as it was born
   sandbox::plan seal{};                      ///< what it may do
   bool console = true;                       ///< standard output is left as it is; otherwise it leads nowhere
   std::optional<std::vector<std::string>> environment{};  ///< exactly this ("NAME=value"); nothing: as it is

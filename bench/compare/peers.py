@@ -39,6 +39,8 @@ NAMES = {
     "message_queue": "Boost message_queue",
     "zeromq": "ZeroMQ ipc",
     "threads": "threads (Asio)",
+    "threads_slices": "threads, slices of 20 ms",
+    "selvage_slices": "**Selvage**, slices of 20 ms",
     "openmp": "OpenMP",
     "python_pool": "Python multiprocessing.Pool",
     "python_executor": "Python ProcessPoolExecutor",

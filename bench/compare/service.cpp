@@ -2,6 +2,8 @@
 
 #include "service.hpp"
 
+#include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <boost/asio/bind_executor.hpp>
@@ -11,11 +13,15 @@
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 
 #include <selvage/asio.hpp>
 #include <selvage/selvage.hpp>
@@ -87,6 +93,23 @@ void accept(tcp::acceptor& at, const heavy_route& heavy) {
   });
 }
 
+constexpr std::chrono::milliseconds long_slice{20};
+
+// Of the calling thread: what pool_options::time_slice does to workers.
+void take_long_slices() {
+  struct {  // struct sched_attr: linux/sched/types.h
+    std::uint32_t size = 48;
+    std::uint32_t policy = SCHED_OTHER;
+    std::uint64_t flags = 0;
+    std::int32_t nice = 0;
+    std::uint32_t priority = 0;
+    std::uint64_t runtime_ns = std::chrono::nanoseconds(long_slice).count();
+    std::uint64_t deadline_ns = 0;
+    std::uint64_t period_ns = 0;
+  } attributes;
+  if (::syscall(SYS_sched_setattr, 0, &attributes, 0) != 0) throw std::runtime_error("sched_setattr");
+}
+
 void run_server(asio::io_context& io, const heavy_route& heavy, int port, int stop) {
   tcp::acceptor acceptor(io, {asio::ip::address_v4::loopback(), 0});
   accept(acceptor, heavy);
@@ -100,14 +123,26 @@ void run_server(asio::io_context& io, const heavy_route& heavy, int port, int st
 
 }  // namespace
 
-void serve(const std::string& form, unsigned workers, int port, int stop) {
+void serve(const std::string& asked, unsigned workers, int port, int stop) {
   asio::io_context io(1);
+  constexpr std::string_view slices = "_slices";
+  const bool long_slices = asked.ends_with(slices);
+  const std::string form = asked.substr(0, asked.size() - (long_slices ? slices.size() : 0));
   if (form == "inline") {
     return run_server(
         io, [](std::uint64_t seed, std::uint64_t loops, const auto& done) { done(item(seed, loops)); }, port, stop);
   }
   if (form == "threads") {
     asio::thread_pool threads(workers);
+    if (long_slices) {
+      const auto all = std::make_shared<std::latch>(workers);  // none takes two
+      for (unsigned i = 0; i < workers; ++i) {
+        asio::post(threads, [all] {
+          take_long_slices();
+          all->arrive_and_wait();
+        });
+      }
+    }
     const heavy_route offload = [&](std::uint64_t seed, std::uint64_t loops, auto done) {
       asio::post(threads, [&io, seed, loops, done = std::move(done)] {
         asio::post(io, [done, found = item(seed, loops)] { done(found); });
@@ -119,7 +154,7 @@ void serve(const std::string& form, unsigned workers, int port, int stop) {
   }
   if (form != "selvage") throw not_for_this("there is no such peer");
   const auto task = selvage::task("heavy", item);
-  selvage::pool pool({.workers = workers}, task);
+  selvage::pool pool({.workers = workers, .time_slice = long_slices ? long_slice : std::chrono::milliseconds(0)}, task);
   const heavy_route offload = [&](std::uint64_t seed, std::uint64_t loops, auto done) {
     pool.async_call(
         task, seed, loops,

@@ -125,6 +125,12 @@ struct pool_options {
   balance balancer = balance::first_idle;
   depth_options depth{};
   spin_options spin{};
+  /// For how long the kernel lets a worker run before it looks whether another process is due, 100 us to 100 ms; 0: as
+  /// long as the program. A thread of the program that wakes up takes the processor from a worker with a longer slice
+  /// than its own (a few ms) at once, where it would have waited for the end of that slice: for a service whose workers
+  /// run for milliseconds, 20 ms. In return a worker waits as long for a processor that another one has. Nothing
+  /// before Linux 6.12. Source: sched_setattr(2), sched_runtime.
+  std::chrono::nanoseconds time_slice{0};
   std::chrono::nanoseconds timeout{0};  ///< of each call, from the start of its run; then its worker is killed; 0: none
   std::chrono::nanoseconds grace{
       0};  ///< at the timeout the abort signal is raised, and the worker killed this much later

@@ -1,6 +1,8 @@
 // What a pool's processes look like from outside and from within: their names, and their standard input.
 
 #include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "tests/support/pool_fixture.hpp"
 
@@ -28,6 +30,31 @@ TEST_F(pool_processes, have_the_name_of_their_pool) {
     const std::string supervisor = line_of(workers[0], "PPid");
     ASSERT_FALSE(supervisor.empty());
     EXPECT_EQ(line_of(std::stoi(supervisor), "Name"), "thumbnail-super") << "the role is never cut";
+  }
+}
+
+/// 0 before Linux 6.12. Source: sched_getattr(2)
+std::uint64_t time_slice_of(int pid) {
+  struct {
+    std::uint32_t size, policy;
+    std::uint64_t flags;
+    std::int32_t nice;
+    std::uint32_t priority;
+    std::uint64_t runtime_ns, deadline_ns, period_ns;
+  } attributes{};
+  EXPECT_EQ(::syscall(SYS_sched_getattr, pid, &attributes, sizeof attributes, 0), 0);
+  return attributes.runtime_ns;
+}
+
+TEST_F(pool_processes, have_the_time_slice_that_they_are_given) {
+  const std::uint64_t own = time_slice_of(0);
+  if (own == 0) GTEST_SKIP() << "this kernel has no time slices that can be asked for";
+  for (const start how : {start::fork, start::spawn}) {
+    pool plain(watched({.workers = 1, .start = how}), add);
+    pool given(watched({.workers = 1, .start = how, .time_slice = 20ms}), add);
+    EXPECT_EQ(time_slice_of(all_worker_pids(plain).front()), own);
+    EXPECT_EQ(time_slice_of(all_worker_pids(given).front()), 20'000'000U);
+    expect_usable(given);
   }
 }
 

@@ -107,6 +107,14 @@ TEST(options, spinning_is_bounded) {
   EXPECT_NAMES("spin.worker", {.spin = {.worker = 1h}});
 }
 
+TEST(options, a_time_slice_is_what_the_kernel_takes) {
+  EXPECT_PASSES({.time_slice = 100us});
+  EXPECT_PASSES({.time_slice = 100ms});
+  EXPECT_NAMES("time_slice", {.time_slice = 99us});
+  EXPECT_NAMES("time_slice", {.time_slice = 101ms});
+  EXPECT_NAMES("time_slice", {.time_slice = -1ms});
+}
+
 TEST(options, recycling_and_restarting) {
   EXPECT_PASSES({.recycle = {.jitter = 0.0}});
   EXPECT_NAMES("recycle.jitter", {.recycle = {.jitter = 1.0}});

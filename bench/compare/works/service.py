@@ -13,7 +13,7 @@ PINGS_FOR_MS = 50  # 15,000 by default
 def measure(bench, repeats):
     cases = {}
     for workers in (1, 2):
-        for peer in ("inline", "threads", "selvage"):
+        for peer in ("inline", "threads", "selvage", "threads_slices", "selvage_slices"):
             parts = {"pings": PINGS_FOR_MS * bench.arguments.for_ms, "per_second": PER_SECOND, "workers": workers,
                      "heavy_us": HEAVY_US, "load_percent": LOAD_PERCENT}
             cases[workers, peer] = lambda peer=peer, parts=parts: bench.run(peer, "service", parts)
