@@ -16,20 +16,19 @@ inline constexpr unsigned pauses_between_clocks = 16;
 inline constexpr std::uint64_t shortest_spin_ns = 1'000;
 
 // Requires: the seat. Returns when done() or at until_ns, but not before a first pass where done() does not hold from
-// the beginning. `done` is asked after every pass that changed something. `patience_ns`: see gathering.cpp; 0: each
-// answer is waited for.
+// the beginning. `done` is asked after every pass that changed something.
 template <class Done>
-void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uint64_t patience_ns) {
+void pool_core::collect_until(const Done& done, std::uint64_t until_ns, const patience& how) {
   std::uint64_t spin_since = 0;  // 0: not spinning yet
   bool spins = true;
-  bool gathered = patience_ns == 0;  // what is there is to be collected
+  bool gathered = how.ns == 0;  // what is there is to be collected
   unsigned looks = 0;
   const unsigned looks_between_clocks = std::max(1U, pauses_between_clocks / options_.spin.pause);
   const auto pause = [this] {
     for (unsigned i = 0; i < options_.spin.pause; ++i) shm::spin_pause();
   };
   while (!done() && !closer_waits_.load(std::memory_order_relaxed)) {  // relaxed: looked at again before parking
-    if (!gathered && !in_a_hurry(patience_ns) && (until_ns == base::never_ns || base::now_ns() < until_ns)) {
+    if (!gathered && !in_a_hurry(how) && (until_ns == base::never_ns || base::now_ns() < until_ns)) {
       spins = false;
     } else if (collect_pass()) {
       if (spin_since != 0) spin_ns_ = std::min(spin_limit_ns_, 2 * spin_ns_);  // it paid
@@ -46,7 +45,7 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uin
       if (now >= until_ns) return;
       if (spin_since == 0) {
         spin_since = now;
-        spins = in_a_hurry(patience_ns);
+        spins = in_a_hurry(how);
       }
       if (spins && now - spin_since < spin_ns_) {
         pause();
@@ -57,13 +56,13 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uin
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
     if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
     const std::uint64_t parked = base::now_ns();
-    const std::uint64_t planned = park(until_ns, seen, patience_ns);
+    const std::uint64_t planned = park(until_ns, seen, how);
     const std::uint64_t woken = base::now_ns();
     if (spins && woken < planned && spin_trial_.is_due_after(woken - parked)) spin_ns_ = spin_limit_ns_;
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && woken < planned) ++fruitless_wakes_;
     // Before done() is asked: it may be true for another reason, and what has gathered would wait once more.
-    if (patience_ns != 0 && collect_pass()) fruitless_wakes_ = 0;
+    if (how.ns != 0 && collect_pass()) fruitless_wakes_ = 0;
     gathered = true;
     spin_since = 0;
     looks = 0;
@@ -75,15 +74,15 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns, std::uin
 // settle what we wait for look for a sleeper; null: they do not know of us.
 template <class Done>
 bool pool_core::sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns,
-                                 std::uint64_t patience_ns) {
-  self.is_patient = patience_ns != 0;
+                                 const patience& how) {
+  self.is_patient = how.ns != 0 && how.one == nullptr;
   bool slept = false;
   bool there = done();
   for (bool first = true; !there && (first || until_ns == base::never_ns || base::now_ns() < until_ns);
        there = done()) {
     first = false;
     if (take_seat()) {
-      collect_until(done, until_ns, patience_ns);
+      collect_until(done, until_ns, how);
       leave_seat();
       slept = false;
     } else {

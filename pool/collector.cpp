@@ -88,17 +88,18 @@ bool pool_core::settle_finished(host::lane_port& port, std::uint64_t finished, l
 
 // Requires: the seat. The pattern of shm/doorbell.hpp, over every lane at once. Returns: when it would have woken by
 // itself.
-std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt, std::uint64_t patience_ns) {
+std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interrupt, const patience& how) {
   std::array<shm::watched_word, 2 + shm::max_lanes + 1> watched;
   std::size_t count = 0;
   watched[count++] = {&interrupt_, seen_interrupt};
   collector_parked_.store(1, std::memory_order_relaxed);
   control_->parked.store(static_cast<std::uint32_t>(shm::parked::futex), std::memory_order_relaxed);
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
-  const bool moved = plan_next_look(patience_ns);
+  const bool moved = plan_next_look(how);
   // SYNC parked: against worker_lane::wake_host and the supervisor's ring. A worker's ring that is missed for want of
   // the heavy fence, which stops every processor for a moment, is made up for by a look that is planned to come soon.
-  const bool looks_soon = gathered_ns_ != base::never_ns && gathered_ns_ < base::now_ns() + look_interval_ns;
+  const std::uint64_t soon = std::min(look_interval_ns, how.own_ns());
+  const bool looks_soon = gathered_ns_ != base::never_ns && gathered_ns_ < base::now_ns() + soon;
   if (looks_soon) std::atomic_thread_fence(std::memory_order_seq_cst);
   const bool seen = looks_soon || shm::heavy_fence(fences_);
   watched[count++] = {&supervisor_->doorbell,
@@ -124,18 +125,18 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
 
 // Calls may have been posted behind a running one since the last pass. Whoever posts one from now on finds us parked.
 // Requires: the seat. Returns: a call was moved, or settled instead.
-bool pool_core::plan_next_look(std::uint64_t patience_ns) {
+bool pool_core::plan_next_look(const patience& how) {
   lock_type held(lock_);
   const bool moved = rebalance(held, true);
-  gathered_ns_ = plan_gathering(patience_ns);
+  gathered_ns_ = plan_gathering(how);
   return moved;
 }
 
 // Without it there is no reason to look, or to spin: nothing that is there, or comes soon, is waited for.
-bool pool_core::in_a_hurry(std::uint64_t patience_ns) const {
-  if (patience_ns == 0) return true;
+bool pool_core::in_a_hurry(const patience& how) const {
+  if (how.ns == 0 || (how.one != nullptr && !lanes_are_crowded())) return true;
   const lock_type held(lock_);
-  return !may_gather();
+  return somebody_is_in_a_hurry() || !all_have_enough(how);
 }
 
 void pool_core::interrupt_collector() noexcept {

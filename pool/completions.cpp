@@ -45,7 +45,7 @@ void pool_core::take_arrived(completion_list& list) {
 }
 
 void pool_core::wait(completion_list& list, std::uint64_t until_ns) {
-  (void)wait_for_word(list.sleeper_, list.news_, until_ns, patience_ns_);
+  (void)wait_for_word(list.sleeper_, list.news_, until_ns, {.ns = patience_ns_});
 }
 
 void pool_core::notify(completion_list& list) noexcept {

@@ -52,12 +52,14 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       jitter_(static_cast<std::minstd_rand::result_type>(base::now_ns())),
       spin_limit_ns_(base::to_ns(options_.spin.host)),
       patience_ns_(base::to_ns(options_.depth.gather)),
+      cores_(base::usable_cores()),
       spin_ns_(spin_limit_ns_) {
   control_ = reinterpret_cast<shm::host_control*>(head_map_.data() + shm::page_bytes);
   supervisor_ = reinterpret_cast<const shm::supervisor_control*>(supervisor_map_.data());
   supervisor_lanes_ = reinterpret_cast<const shm::supervisor_lane*>(supervisor_map_.data() + shm::page_bytes);
   std::vector<int> event_fds;
-  for (unsigned i = 0; i < classes_.classes.size(); ++i) desks_.emplace_back(options_, i * classes_.lanes_each);
+  for (unsigned i = 0; i < classes_.classes.size(); ++i)
+    desks_.push_back(std::make_unique<class_desk>(options_, i * classes_.lanes_each));
   for (unsigned i = 0; i < classes_.lanes(); ++i) {
     const base::limits& limits = classes_.classes[classes_.of_lane(i)].limits;
     lanes_.push_back(
@@ -90,13 +92,13 @@ void pool_core::wait_until_ready() {
            std::all_of(lanes_.begin(), lanes_.end(), [](const auto& port) { return port->ready || port->failed; });
   };
   waiter self;
-  sleep_or_collect(self, nullptr, settled, base::never_ns, 0);
+  sleep_or_collect(self, nullptr, settled, base::never_ns, {});
   const lock_type look(lock_);
   if (broken_) throw error(*broken_);
 }
 
 bool pool_core::some_call_is_queued() const noexcept {
-  return std::any_of(desks_.begin(), desks_.end(), [](const class_desk& desk) { return !desk.queue.empty(); });
+  return std::any_of(desks_.begin(), desks_.end(), [](const auto& desk) { return !desk->queue.empty(); });
 }
 
 void pool_core::ring_supervisor() const noexcept { base::ring_eventfd(bell_.get()); }
@@ -115,7 +117,7 @@ void pool_core::shutdown(std::chrono::nanoseconds drain) {
     const lock_type look(lock_);
     return unsettled_ == 0 || broken_.has_value() || state_ == state::closed;
   };
-  if (drain.count() > 0) sleep_or_collect(self, nullptr, drained, deadline_after(drain), patience_ns_);
+  if (drain.count() > 0) sleep_or_collect(self, nullptr, drained, deadline_after(drain), {.ns = patience_ns_});
   while (!take_seat_to_close()) {  // whoever collects just now is told that something has changed, and leaves
     closer_waits_.store(true, std::memory_order_relaxed);  // relaxed: published by `interrupt`
     interrupt_collector();

@@ -63,6 +63,15 @@ struct waiter {
   bool is_patient = false;  ///< waits for whatever comes: see gathering.cpp
 };
 
+/// How long whoever collects lets answers lie: see gathering.cpp.
+struct patience {
+  std::uint64_t ns = 0;             ///< 0: each answer wakes it
+  const call_state* one = nullptr;  ///< the one call that it waits for; null: for any
+
+  /// For the answer that it waits for.
+  [[nodiscard]] std::uint64_t own_ns() const noexcept { return one == nullptr ? ns : ns / 4; }
+};
+
 /// A call that waits for its inputs, which are nobody else's: their futures were given away.
 struct waiting_call {
   host::call_ptr call;
@@ -145,7 +154,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // futures.cpp
   bool wait_for_word(waiter*& place, const std::atomic<std::uint32_t>& word, std::uint64_t until_ns,
-                     std::uint64_t patience_ns);
+                     const patience& how);
 
   // completions.cpp
   static void arrive(call_state& call) noexcept;
@@ -160,7 +169,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // core.cpp
   /// Requires: the pool knows the call's task.
   [[nodiscard]] class_desk& desk_of(const call_state& call) noexcept {
-    return desks_[classes_.of_task[call.task_index]];
+    return *desks_[classes_.of_task[call.task_index]];
   }
   [[nodiscard]] unsigned count_of_lanes() const noexcept { return static_cast<unsigned>(lanes_.size()); }
   [[nodiscard]] auto lanes_of(const class_desk& desk) const noexcept {
@@ -169,11 +178,16 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] bool some_call_is_queued() const noexcept;
 
   // posting.cpp
-  [[nodiscard]] std::optional<error> find_task(call_state& call, const task_record& task) const;
+  [[nodiscard]] bool find_task(call_state& call, const task_record& task) const noexcept;
+  [[nodiscard]] error unknown_task_error(const call_state& call) const;
   [[nodiscard]] std::optional<std::size_t> too_large(call_state& call, const payload_source& arguments);
   [[nodiscard]] error too_large_error(const call_state& call, std::size_t size) const;
   [[nodiscard]] static payload_source kept_source(const kept_payload& kept) noexcept;
-  [[nodiscard]] std::optional<error> withdrawn(const call_state& call) const;
+  /// What may have happened while the lock was not held: then the call is not to run.
+  [[nodiscard]] bool withdrawn(const call_state& call) const noexcept {
+    return call.abort_wanted || broken_ || state_ == state::closed;
+  }
+  [[nodiscard]] error withdrawn_error(const call_state& call) const;
   [[nodiscard]] error closed_error(const call_state& call) const;
   [[nodiscard]] error invalid_error(const call_state& call, const char* fault) const;
   void prepare(call_state& call, const task_record& task, const call_options& options);
@@ -193,7 +207,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
 
   // collector.cpp
   template <class Done>
-  void collect_until(const Done& done, std::uint64_t until_ns, std::uint64_t patience_ns);
+  void collect_until(const Done& done, std::uint64_t until_ns, const patience& how);
   /// Only shutdown takes the seat while it waits for it: everybody else leaves it, and sleeps beside it until the
   /// pool is closed.
   bool take_seat() noexcept {
@@ -204,13 +218,12 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool collect_pass();
   [[nodiscard]] bool anything_new() const noexcept { return anything_new_besides(false); }
   [[nodiscard]] bool anything_new_besides(bool quiet_answers) const noexcept;
-  std::uint64_t park(std::uint64_t until_ns, std::uint32_t seen_interrupt, std::uint64_t patience_ns);
-  bool plan_next_look(std::uint64_t patience_ns);
-  [[nodiscard]] bool in_a_hurry(std::uint64_t patience_ns) const;
+  std::uint64_t park(std::uint64_t until_ns, std::uint32_t seen_interrupt, const patience& how);
+  bool plan_next_look(const patience& how);
+  [[nodiscard]] bool in_a_hurry(const patience& how) const;
   void interrupt_collector() noexcept;
   template <class Done>
-  bool sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns,
-                        std::uint64_t patience_ns);
+  bool sleep_or_collect(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns, const patience& how);
   template <class Done>
   void sleep_beside_collector(waiter& self, waiter** place, const Done& done, std::uint64_t until_ns);
   void enlist(waiter& self, waiter** place);
@@ -220,8 +233,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   static void summon(waiter& sleeper) noexcept;
 
   // gathering.cpp
-  [[nodiscard]] bool may_gather() const;
-  std::uint64_t plan_gathering(std::uint64_t patience_ns);
+  [[nodiscard]] bool somebody_is_in_a_hurry() const;
+  [[nodiscard]] bool lanes_are_crowded() const noexcept;
+  [[nodiscard]] bool all_have_enough(const patience& how) const;
+  std::uint64_t plan_gathering(const patience& how);
   void stop_gathering() noexcept;
   /// The helper's turn comes when others have gone.
   [[nodiscard]] bool is_in_a_hurry(const waiter& sleeper) const noexcept {
@@ -238,10 +253,17 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void accept_exception(host::lane_port& port, call_state& call, const payload_view& answer);
   bool some_threads_were_refused(host::lane_port& port) const noexcept;
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
-  void settle(call_state& call, std::optional<error> problem);
+  void settle(call_state& call);
+  void settle(call_state& call, error problem);
+  void conclude(call_state& call);
   void settle_from_outside(call_state& call, error problem);
   void retire(host::lane_port& port, shm::recycle_reason why);
-  call_state* bury(host::call_ptr call);
+  /// Lets go of a call once the lock is not held: its destructor may be anybody's. Returns: the call, valid until then.
+  call_state* bury(host::call_ptr&& call) {
+    call_state* const still_here = call.get();
+    if (still_here != nullptr) graveyard_.push_back(std::move(call));
+    return still_here;
+  }
   [[nodiscard]] failure base_failure(const call_state& call, errc code, std::string message) const;
 
   // deaths.cpp
@@ -320,7 +342,7 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool no_worker_left_ = false;            ///< the restart budget of every lane is spent
   unsigned undrained_ = 0;                 ///< lanes whose worker is gone and whose calls are not dealt with yet
   std::vector<host::call_ptr> graveyard_;  ///< settled calls, let go once the lock is not held
-  std::deque<class_desk> desks_;           ///< by class; they do not move
+  std::vector<std::unique_ptr<class_desk>> desks_;  ///< by class
   bool pumping_ = false;           ///< a thread moves calls from the queue to lanes, maybe without the lock just now
   host::call_queue inline_queue_;  ///< offered to the inline lane before the workers
   host::service_estimates estimates_;
@@ -353,7 +375,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::atomic<bool> deaths_due_{false};  ///< the same: a death was noted, by whichever thread, and is not handled
   std::atomic<std::uint32_t> turns_{0};  ///< how often the seat was left
   const std::uint64_t spin_limit_ns_;
-  const std::uint64_t patience_ns_;  ///< of one who waits for no call in particular
+  const std::uint64_t patience_ns_;
+  const unsigned cores_;  ///< that this process may use
   std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;
   shm::spin_trial spin_trial_;

@@ -67,7 +67,7 @@ void pool_core::look_at_lane(host::lane_port& port) {
   if (lane_state == shm::lane_state::failed && !port.failed) {
     port.failed = true;
     // A class without workers leaves its calls without an outcome: the pool is broken as a whole.
-    const auto its_class = lanes_of(desks_[classes_.of_lane(port.index)]);
+    const auto its_class = lanes_of(*desks_[classes_.of_lane(port.index)]);
     if (std::all_of(its_class.begin(), its_class.end(), [](const auto& each) { return each->failed; })) {
       no_worker_left_ = true;
       deaths_due_.store(true, std::memory_order_relaxed);  // relaxed: as above
@@ -253,8 +253,8 @@ void pool_core::fail_everything(const error& why, lock_type& held) {
     port->ready = false;
   }
   release_inline_queue();
-  for (class_desk& desk : desks_) {
-    while (call_state* const call = bury(desk.queue.pop())) settle(*call, with_cause(*call, why));
+  for (const auto& desk : desks_) {
+    while (call_state* const call = bury(desk->queue.pop())) settle(*call, with_cause(*call, why));
   }
   for (auto& [call, kept] : waiting_) {
     if (call_state* const waits = bury(std::move(kept.call)); !waits->settled())

@@ -23,17 +23,17 @@ struct unwanted_inputs {
 }  // namespace
 
 bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
-  return wait_for_word(call.sleeper, call.phase, until_ns, 0);
+  return wait_for_word(call.sleeper, call.phase, until_ns, {.ns = patience_ns_, .one = &call});
 }
 
 // Blocks until `word` is set, or until the time has come. Whoever sets it does so under the lock, or interrupts the
 // collector afterwards, and summons `place`. Returns: it is set.
 bool pool_core::wait_for_word(waiter*& place, const std::atomic<std::uint32_t>& word, std::uint64_t until_ns,
-                              std::uint64_t patience_ns) {
+                              const patience& how) {
   waiter self;
   const auto set = [&word] { return word.load(std::memory_order_acquire) != 0; };  // SYNC settled, SYNC news
   if (options_.inline_lane.where == inline_options::position::none) {
-    return sleep_or_collect(self, &place, set, until_ns, patience_ns);
+    return sleep_or_collect(self, &place, set, until_ns, how);
   }
   const auto work_or_set = [&] {
     const lock_type look(lock_);
@@ -41,7 +41,7 @@ bool pool_core::wait_for_word(waiter*& place, const std::atomic<std::uint32_t>& 
   };
   while (!set()) {
     if (!run_inline_batch(word)) {
-      if (!sleep_or_collect(self, &place, work_or_set, until_ns, 0)) return false;
+      if (!sleep_or_collect(self, &place, work_or_set, until_ns, {})) return false;
     } else if (until_ns != base::never_ns && base::now_ns() >= until_ns) {
       return set();
     }

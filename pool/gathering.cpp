@@ -3,11 +3,15 @@
 // is post as many calls more, and every wake-up takes a processor from a worker. It is woken before any of them runs
 // dry, and before an answer has lain for too long.
 //
-// Never: where a thread waits for one call, or a callback for its turn.
+// One who waits for one call is not woken for others, and for that one a little later where every processor has a
+// worker that has enough to do: most likely he has made many calls, and waits for the next as soon as he is awake.
+//
+// Never: beside another thread that waits for one call, or a callback that waits for its turn.
 
 #include <algorithm>
 
 #include "base/clock.hpp"
+#include "pool/collecting.hpp"
 #include "pool/core.hpp"
 
 namespace selvage::detail {
@@ -25,46 +29,72 @@ std::uint64_t low_water_of(const host::lane_port& port, unsigned most_calls) noe
 
 }  // namespace
 
-// Requires: the lock. Every worker of the classes that work has enough to do, and nobody waits for one answer.
-bool pool_core::may_gather() const {
-  if (std::ranges::any_of(sleepers_, [&](const waiter* each) { return is_in_a_hurry(*each); }) ||
-      callbacks_pending_ != 0 || options_.inline_lane.where != inline_options::position::none) {
-    return false;
-  }
-  bool works = false;
-  for (const class_desk& desk : desks_) {
-    const auto lanes = lanes_of(desk);
+// Requires: the lock. Somebody else waits for an answer, or for what becomes of it.
+bool pool_core::somebody_is_in_a_hurry() const {
+  return std::ranges::any_of(sleepers_, [&](const waiter* each) { return is_in_a_hurry(*each); }) ||
+         callbacks_pending_ != 0 || options_.inline_lane.where != inline_options::position::none;
+}
+
+// Without the lock: a hint. On every processor some worker has calls behind the one that it runs.
+bool pool_core::lanes_are_crowded() const noexcept {
+  if (count_of_lanes() < cores_) return false;
+  unsigned crowded = 0;
+  awaited_.each_of(0, count_of_lanes(), [&](unsigned lane) {
+    crowded += shm::several(lanes_[lane]->lane.in_flight()) ? 1 : 0;
+    return true;
+  });
+  return crowded >= cores_;
+}
+
+// Requires: the lock. Every worker of the classes that work has enough to do; and they leave no processor to one who
+// waits for one call.
+bool pool_core::all_have_enough(const patience& how) const {
+  unsigned busy = 0;
+  for (const auto& desk : desks_) {
+    const auto lanes = lanes_of(*desk);
     const auto has_work = [](const auto& port) { return port->load_ns != 0; };
     const auto is_low = [&](const auto& port) {
       if (!port->usable()) return false;
       const std::uint64_t low_water = low_water_of(*port, options_.depth.maximum);
       return port->load_ns < low_water || port->unfinished_load_ns() < low_water;  // the latter is a cache miss
     };
-    if (std::ranges::none_of(lanes, has_work)) continue;
-    if (std::ranges::any_of(lanes, is_low)) return false;
-    works = true;
+    const auto working = std::ranges::count_if(lanes, has_work);
+    if (working != 0 && std::ranges::any_of(lanes, is_low)) return false;
+    busy += static_cast<unsigned>(working);
   }
-  return works;
+  return busy != 0 && (how.one == nullptr || busy >= cores_);
 }
 
 // For a collector that is about to park. Requires: the lock, the seat. Returns: when it has to look by itself.
-std::uint64_t pool_core::plan_gathering(std::uint64_t patience_ns) {
+std::uint64_t pool_core::plan_gathering(const patience& how) {
   gathering_ = false;
   std::uint64_t planned = base::never_ns;
-  if (patience_ns == 0 || !may_gather()) {
+  const bool nobody_hurries = how.ns != 0 && !somebody_is_in_a_hurry();
+  const bool enough = nobody_hurries && all_have_enough(how);
+  // What he waits for rings; of the others, those after which there is something to do for him: nothing to post.
+  const bool others_only =
+      nobody_hurries && !enough && how.one != nullptr && !some_call_is_queued() && waiting_.empty();
+  if (!enough && !others_only) {
     for (const auto& port : lanes_) port->lane.set_quiet(0);
     return planned;
   }
   const std::uint64_t now = base::now_ns();
   for (const auto& port : lanes_) {
-    const std::uint64_t low_water = low_water_of(*port, options_.depth.maximum);
-    const host::lane_outlook ahead = port->outlook(low_water, now);
+    const bool has_it = how.one != nullptr && how.one->place == call_place::posted && how.one->lane == port->index;
+    const unsigned its_slot = has_it ? how.one->slot : shm::slots_per_lane;
+    const std::uint64_t low_water = enough ? low_water_of(*port, options_.depth.maximum) : 1;
+    host::lane_outlook ahead = port->outlook(low_water, now, its_slot);
+    if (has_it && !enough) ahead.early &= ~shm::bit(its_slot);
     port->lane.set_quiet(ahead.early);
     if (ahead.early == 0) continue;
     gathering_ = true;
-    if (ahead.there != 0) planned = std::min(planned, now + patience_ns);
+    if (ahead.there != 0) planned = std::min(planned, now + how.ns);
+    if (has_it && shm::test(ahead.there & ahead.early, its_slot)) planned = std::min(planned, now + how.own_ns());
     if (ahead.first_ns == 0) continue;  // that answer rings, and those behind it come later
-    planned = std::min({planned, now + ahead.dry_ns - low_water, now + ahead.first_ns + patience_ns});
+    planned = std::min(planned, now + ahead.first_ns + how.ns);
+    if (!enough) continue;
+    planned = std::min(planned, now + ahead.dry_ns - low_water);
+    if (has_it) planned = std::min(planned, base::saturating_add(now + how.own_ns(), ahead.its_end_ns));
   }
   return planned;
 }

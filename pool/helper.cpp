@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.hpp"
@@ -13,8 +14,10 @@
 namespace selvage::detail {
 namespace {
 
-/// How often a watching helper looks, and after how many looks in vain it sleeps until it is called.
+/// How often a watching helper looks: half as often each time that it finds somebody else collecting, down to a
+/// quarter. After how many looks in vain it sleeps until it is called.
 constexpr std::uint64_t watch_interval_ns = 1'000'000;
+constexpr unsigned most_halvings = 2;
 constexpr unsigned watches_in_vain = 10;
 
 /// Queued calls are left to the program's own threads, which are likely to wait for them, for so long; where these have
@@ -68,6 +71,7 @@ pool_core::helper_duty pool_core::duty_now() const noexcept {
 void pool_core::helper_loop() {
   ::pthread_setname_np(::pthread_self(), helper_thread_name);
   unsigned in_vain = 0;
+  unsigned halvings = 0;
   bool collected = false;
   std::uint32_t turns_seen = 0;
   bool handed_on = false;  // to a thread that may not have come yet: without a wait we would take the seat back from it
@@ -111,13 +115,15 @@ void pool_core::helper_loop() {
         shm::wait_on(helper_waiter_.word, 0);
         break;
       case helper_duty::watch:
-        shm::wait_on(helper_waiter_.word, 0, base::now_ns() + watch_interval_ns);
+        shm::wait_on(helper_waiter_.word, 0, base::now_ns() + (watch_interval_ns << halvings));
+        halvings = std::min(halvings + 1, most_halvings);
         if (take_seat()) {  // nobody collects, so nobody waits
+          halvings = 0;
           held.lock();
           release_inline_queue();
           pump_queues(held);
           held.unlock();
-          if (!collect_pass()) plan_next_look(0);
+          if (!collect_pass()) plan_next_look({});
           leave_seat();
           turns_seen = turns_.load(std::memory_order_relaxed);  // relaxed: our own turn does not count
         }
@@ -132,7 +138,7 @@ void pool_core::helper_loop() {
           return !callbacks_.empty() || helper_stop_ || duty_now() != helper_duty::collect;
         };
         if (take_seat()) {
-          collect_until(relieved, base::never_ns, patience_ns_);
+          collect_until(relieved, base::never_ns, {.ns = patience_ns_});
           leave_seat();
           turns_seen = turns_.load(std::memory_order_relaxed);  // relaxed: our own turn does not count
           const lock_type look(lock_);

@@ -10,8 +10,8 @@
 namespace selvage::detail {
 namespace {
 
-bool can_give_to_inline_lane(const class_desk& desk) noexcept {
-  return !desk.queue.empty() && !desk.queue.front()->task->coroutine;
+bool can_give_to_inline_lane(const std::unique_ptr<class_desk>& desk) noexcept {
+  return !desk->queue.empty() && !desk->queue.front()->task->coroutine;
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ bool pool_core::run_inline_batch(const std::atomic<std::uint32_t>& word) {
       if (state_ == state::closed || !inline_work()) break;
       next = inline_queue_.pop();
       if (!next) {
-        next = std::find_if(desks_.begin(), desks_.end(), can_give_to_inline_lane)->queue.pop();
+        next = (*std::find_if(desks_.begin(), desks_.end(), can_give_to_inline_lane))->queue.pop();
         summon_those_without_room();
         interrupt_collector();  // which may wait for room as well
       }
@@ -80,7 +80,11 @@ void pool_core::run_inline(call_state& call) {
   ++figures_.ran_inline;
   figures_.time(call.task_index, took);
   estimates_.learn(call.task_index, took);
-  settle(call, std::move(problem));
+  if (problem) {
+    settle(call, std::move(*problem));
+  } else {
+    settle(call);
+  }
   interrupt_collector();
 }
 

@@ -42,11 +42,12 @@ void pool_core::submit_after(call_state& call, const task_record& task, std::spa
   prepare(call, task, options);
   waiting_call waits{.call = host::call_ptr::share(&call), .inputs = {}};
   for (call_state* const input : inputs) waits.inputs.push_back(host::call_ptr::share(input));
-  auto refused = find_task(call, task);  // if it is known, the pool keeps the record for as long as the call may wait
+  std::optional<error> refused;  // if the task is known, the pool keeps its record for as long as the call may wait
+  if (!find_task(call, task)) refused = unknown_task_error(call);
   {
     lock_type held(lock_);
     ++unsettled_;
-    if (!refused) refused = withdrawn(call);
+    if (!refused && withdrawn(call)) refused = withdrawn_error(call);
     if (const char* const fault = host::fault_of(options)) refused = invalid_error(call, fault);
     if (!refused) refused = admit_waiting(call, options, full, held);
     if (refused) return settle_from_outside(call, std::move(*refused));
@@ -95,7 +96,7 @@ std::optional<error> pool_core::admit_waiting(call_state& call, const call_optio
     }
     wait_for_room(held, options.stop, has_room);
     if (options.stop.stop_requested()) call.abort_wanted = true;
-    if (auto refused = withdrawn(call)) return refused;
+    if (withdrawn(call)) return withdrawn_error(call);
   }
   return state_ == state::open ? std::nullopt : std::optional(closed_error(call));
 }
@@ -108,11 +109,8 @@ void pool_core::resume_waiting(call_state& call, const payload_source& given) {
   lock_type held(lock_);
   kept = no_longer_waits(call);
   if (call.settled()) return;  // aborted, or the pool was closed meanwhile
-  auto refused = size ? std::optional(too_large_error(call, *size)) : withdrawn(call);
-  if (refused) {
-    settle_from_outside(call, std::move(*refused));
-    return;
-  }
+  if (size) return settle_from_outside(call, too_large_error(call, *size));
+  if (withdrawn(call)) return settle_from_outside(call, withdrawn_error(call));
   try {
     class_desk& desk = desk_of(call);
     if (!desk.queue.empty() || pumping_ || !post_somewhere(desk, call, arguments, held)) {

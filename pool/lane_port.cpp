@@ -144,7 +144,7 @@ std::uint64_t lane_port::load_without(std::uint64_t finished) const noexcept {
   return left;
 }
 
-lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept {
+lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now, unsigned asked_for) const noexcept {
   const std::uint64_t begun = lane.started();  // first: of those, some may have finished by the next look
   const std::uint64_t finished = lane.finished();
   const std::uint64_t in_flight = lane.in_flight() & ~finished;
@@ -168,6 +168,7 @@ lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now) cons
   shm::for_each_from(in_flight, first, [&](unsigned slot) {
     left -= std::min(left, slots[slot].estimate_ns);
     if (left >= enough_ns) ahead.early |= shm::bit(slot);
+    if (slot == asked_for) ahead.its_end_ns = ahead.dry_ns - std::min(ahead.dry_ns, left);
   });
   if (ran_ns >= expected) ahead.early &= ~shm::bit(first);
   return ahead;

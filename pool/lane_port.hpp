@@ -36,6 +36,7 @@ struct lane_outlook {
   std::uint64_t there = 0;     ///< those of them that have their answer already
   std::uint64_t first_ns = 0;  ///< until the next answer; 0: the running call has taken longer than was thought
   std::uint64_t dry_ns = 0;    ///< until the last answer
+  std::uint64_t its_end_ns = base::never_ns;  ///< until the answer that was asked for, if it is to come
 };
 
 struct lane_figures {
@@ -76,7 +77,8 @@ class lane_port {
   /// By the estimates. `early`: what is answered already, too; none where not enough is left or calls are not answered
   /// in their order, and not the one that runs where it has taken longer than was thought: nobody knows its end. A call
   /// that was taken back still counts as work: its turn is over at once, and the last of them is never early.
-  [[nodiscard]] lane_outlook outlook(std::uint64_t enough_ns, std::uint64_t now) const noexcept;
+  /// `asked_for`: a slot, or slots_per_lane.
+  [[nodiscard]] lane_outlook outlook(std::uint64_t enough_ns, std::uint64_t now, unsigned asked_for) const noexcept;
   /// The worker of the open epoch is there, is not leaving, and its epoch is not over.
   [[nodiscard]] bool usable() const noexcept { return ready && !retiring && !dead && !stalled; }
   /// Removes the slot's bookkeeping; the slot itself goes back by lane.free or stays held for a view.

@@ -18,6 +18,11 @@ namespace selvage::host {
 class lane_set {
  public:
   void add(unsigned lane) noexcept { put(lane, word(lane) | bit(lane)); }
+  [[nodiscard]] bool empty() const noexcept {
+    std::uint64_t any = 0;
+    for (const auto& word : words_) any |= word.load(std::memory_order_relaxed);  // relaxed: under the pool's lock
+    return any == 0;
+  }
   void remove(unsigned lane) noexcept { put(lane, word(lane) & ~bit(lane)); }
 
   /// Calls visit(lane) for those of [from, to), in order. Returns: false as soon as `visit` does.

@@ -28,8 +28,10 @@ std::uint64_t first_of(std::chrono::nanoseconds a, std::chrono::nanoseconds b, s
 void pool_core::submit(call_state& call, const task_record& task, const payload_source& given,
                        const call_options& options, when_full full) {
   prepare(call, task, options);
-  auto refused = find_task(call, task);
-  if (!refused) {
+  std::optional<error> refused;
+  if (!find_task(call, task)) [[unlikely]] {
+    refused = unknown_task_error(call);
+  } else if (given.bound > payload_cap_) [[unlikely]] {
     if (const auto size = too_large(call, given)) refused = too_large_error(call, *size);
   }
   // Not simply a copy: to load as a whole what was just stored in parts is to wait for every store before it, and the
@@ -41,11 +43,9 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
   lock_type held(lock_);
   ++unsettled_;
   if (options.stop.stop_requested()) call.abort_wanted = true;
-  if (!refused) refused = withdrawn(call);
-  if (refused) {
-    settle(call, std::move(refused));
-    return;
-  }
+  if (refused) [[unlikely]]
+    return settle(call, std::move(*refused));
+  if (withdrawn(call)) return settle(call, withdrawn_error(call));
   class_desk& desk = desk_of(call);
   host::call_queue& queue = desk.queue;
   while (true) {
@@ -75,7 +75,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
     }
     wait_for_room(held, options.stop, [&] { return queue.has_room_for(arguments.bound); });
     if (options.stop.stop_requested()) call.abort_wanted = true;
-    if (auto reason = withdrawn(call)) return settle_from_outside(call, std::move(*reason));
+    if (withdrawn(call)) return settle_from_outside(call, withdrawn_error(call));
   }
   held.unlock();
   if (options.stop.stop_possible()) call.stop.emplace(options.stop, stop_trigger{&call});
@@ -103,17 +103,18 @@ void pool_core::prepare(call_state& call, const task_record& task, const call_op
 }
 
 // Before anybody else knows the call: `task_index` is read by whoever settles it.
-std::optional<error> pool_core::find_task(call_state& call, const task_record& task) const {
+bool pool_core::find_task(call_state& call, const task_record& task) const noexcept {
   const auto found = index_.find(task);
-  if (!found) {
-    const bool same_name = std::ranges::any_of(tasks_, [&](const auto& each) { return each->name == task.name; });
-    return error(base_failure(call, errc::unknown_task,
-                              same_name ? "the pool was built with another task object of this name: call that one, or "
-                                          "a copy of it"
-                                        : "the pool was built without this task: name it in the pool's constructor"));
-  }
-  call.task_index = *found;
-  return std::nullopt;
+  if (found) call.task_index = *found;
+  return found.has_value();
+}
+
+error pool_core::unknown_task_error(const call_state& call) const {
+  const bool same_name = std::ranges::any_of(tasks_, [&](const auto& each) { return each->name == call.task->name; });
+  return error(base_failure(call, errc::unknown_task,
+                            same_name ? "the pool was built with another task object of this name: call that one, or "
+                                        "a copy of it"
+                                      : "the pool was built without this task: name it in the pool's constructor"));
 }
 
 // The bound of a flat or fixed payload is its size. That of a table is an upper bound: one that may be over the cap is
@@ -206,10 +207,10 @@ host::post_result pool_core::post_to(host::lane_port& port, call_state& call, co
     }
     if (outside) stop_writing(port, held);
   }
-  if (auto reason = withdrawn(call)) {
+  if (withdrawn(call)) [[unlikely]] {
     port.give_up(room);
     call.place = call_place::nowhere;
-    settle_from_outside(call, std::move(*reason));
+    settle_from_outside(call, withdrawn_error(call));
     return host::post_result::full;
   }
   if (room.in_arena) port.arena.trim(room.slot, room.offset + used.offset, used.length);
@@ -233,12 +234,9 @@ void pool_core::stop_writing(host::lane_port& port, lock_type& held) {
   interrupt_collector();
 }
 
-// What may have happened while the lock was not held.
-std::optional<error> pool_core::withdrawn(const call_state& call) const {
+error pool_core::withdrawn_error(const call_state& call) const {
   if (call.abort_wanted) return error(base_failure(call, errc::aborted, "aborted before it was started"));
-  if (broken_) return with_cause(call, *broken_);
-  if (state_ == state::closed) return closed_error(call);
-  return std::nullopt;
+  return broken_ ? with_cause(call, *broken_) : closed_error(call);
 }
 
 error pool_core::invalid_error(const call_state& call, const char* fault) const {

@@ -26,10 +26,7 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
     call.kept.form = arguments.form;
   }
   // NOLINTNEXTLINE(clang-analyzer-cplusplus.NewDelete): as above
-  if (auto reason = withdrawn(call)) {
-    settle_from_outside(call, std::move(*reason));
-    return;
-  }
+  if (withdrawn(call)) return settle_from_outside(call, withdrawn_error(call));
   if (call.id == 0) call.id = next_call_id_++;
   queue.push_back(host::call_ptr::share(&call));
   const bool for_workers = &queue != &inline_queue_;
@@ -49,7 +46,7 @@ void pool_core::pump_queues(lock_type& held) {
   } const turn{pumping_};
   pumping_ = true;
   bool shorter = false;
-  for (class_desk& desk : desks_) shorter |= pump(desk, held);
+  for (const auto& desk : desks_) shorter |= pump(*desk, held);
   if (shorter) summon_those_without_room();
 }
 
@@ -85,7 +82,7 @@ void pool_core::wait_for_room(lock_type& held, const std::stop_token& stop, cons
       summon(self);
       interrupt_collector();  // which may be this one
     });
-    sleep_or_collect(self, nullptr, over, base::never_ns, patience_ns_);
+    sleep_or_collect(self, nullptr, over, base::never_ns, {.ns = patience_ns_});
   }
   held.lock();
 }

@@ -62,9 +62,10 @@ bool pool_core::rebalance(lock_type& held, bool thorough) {
   look_again_ns_ = base::never_ns;
   look_planned_ = false;  // for an idle worker
   bool moved = false;
-  for (const class_desk& desk : desks_) {
-    const bool for_idle = desk.queue.empty() && some_worker_idle(desk);
-    if ((for_idle || thorough) && take_back_from_busy(desk, for_idle)) moved = true;
+  if (awaited_.empty()) return false;
+  for (const auto& desk : desks_) {
+    const bool for_idle = desk->queue.empty() && some_worker_idle(*desk);
+    if ((for_idle || thorough) && take_back_from_busy(*desk, for_idle)) moved = true;
   }
   if (moved) pump_queues(held);
   return moved;

@@ -32,7 +32,8 @@ std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, boo
       at_once ? host::read_answer(call_id, quick) : host::read_answer(port.lane.response(slot));
   const std::byte* const inlined = at_once ? quick_payload.bytes.data() : port.lane.response(slot).payload;
   call_state* const call = bury(std::move(state.call));
-  (void)bury(std::move(state.moved));
+  if (state.moved) [[unlikely]]
+    (void)bury(std::move(state.moved));
   const bool recalled = state.recall_asked;
   port.lane.settle(slot);
   if (port.lane.in_flight() == 0 && port.ready) awaited_.remove(port.index);
@@ -117,7 +118,7 @@ void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& c
     call.lane = static_cast<std::uint8_t>(port.index);
     call.slot = static_cast<std::uint8_t>(slot);
     call.keeps_pool = shared_from_this();
-    settle(call, std::nullopt);
+    settle(call);
     return;
   }
   // Copying a large answer is no reason to keep others from posting. The slot is still ours, and only we handle deaths.
@@ -137,7 +138,7 @@ void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& c
   if (outside) held.lock();
   if (call.settled()) return;  // the pool was closed meanwhile
   if (fault.empty()) {
-    settle(call, std::nullopt);
+    settle(call);
   } else {
     answer_is_bad(port, call, fault);
   }
@@ -188,25 +189,30 @@ void pool_core::retire(host::lane_port& port, shm::recycle_reason why) {
   ring_supervisor();
 }
 
-// Lets go of a call once the lock is not held: its destructor may be anybody's. Returns: the call, valid until then.
-call_state* pool_core::bury(host::call_ptr call) {
-  call_state* const still_here = call.get();
-  if (call) graveyard_.push_back(std::move(call));
-  return still_here;
+// The call's one outcome: the value that it has received.
+void pool_core::settle(call_state& call) {
+  figures_.count(call.task_index, true);
+  conclude(call);
 }
 
-// The call's one outcome. Wakes whoever waits for it.
-void pool_core::settle(call_state& call, std::optional<error> problem) {
+// The call's one outcome: an error.
+void pool_core::settle(call_state& call, error problem) {
   call.problem = std::move(problem);
-  host::lane_port* const port = call.place == call_place::posted ? lanes_[call.lane].get() : nullptr;
-  call.place = call_place::settled;
-  --unsettled_;
-  if (!call.problem || index_.find(*call.task)) {
-    figures_.count(call.task_index, !call.problem);
+  if (index_.find(*call.task)) {
+    figures_.count(call.task_index, false);
   } else {
     ++figures_.failed;  // a task that the pool does not know has no row
   }
-  std::function<void()> callback = std::move(call.on_settled);
+  conclude(call);
+}
+
+// Wakes whoever waits for it.
+void pool_core::conclude(call_state& call) {
+  host::lane_port* const port = call.place == call_place::posted ? lanes_[call.lane].get() : nullptr;
+  call.place = call_place::settled;
+  --unsettled_;
+  std::function<void()> callback;
+  if (call.on_settled) callback = std::move(call.on_settled);
   if (options_.on_event) [[unlikely]]
     emit(event_kind::call_settled, &call, port);
   waiter* const sleeper = call.sleeper;

@@ -33,7 +33,7 @@ pool_stats pool_core::stats() const {
   pool_stats all;
   if (!in_owner()) return all;
   const lock_type held(lock_);
-  for (const class_desk& desk : desks_) all.queued += desk.queue.size();
+  for (const auto& desk : desks_) all.queued += desk->queue.size();
   all.posted = figures_.posted;
   all.succeeded = figures_.succeeded;
   all.failed = figures_.failed;

@@ -1,10 +1,13 @@
 // Answers that come together while the workers have more to do: for whom, until when, and what ends it.
 
+#include <sched.h>
 #include <sys/resource.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <deque>
 #include <thread>
+#include <vector>
 
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/shared_words.hpp"
@@ -69,6 +72,18 @@ class gathering : public pool_survives {
     }
     return waits;
   }
+  template <class Task>
+  static std::vector<future<int>> calls_of(pool& pool, const Task& nap, unsigned us, int calls) {
+    std::vector<future<int>> made;
+    for (int i = 0; i < calls; ++i) made.push_back(pool.call(nap, us));
+    return made;
+  }
+  /// Of this thread: how often it slept.
+  static long switches() {
+    rusage used{};
+    ::getrusage(RUSAGE_THREAD, &used);
+    return used.ru_nvcsw;
+  }
   const gate gate_;
 };
 
@@ -76,11 +91,6 @@ TEST_F(gathering, wakes_its_thread_once_for_many_answers) {
   const auto nap = nap_or(gate_);
   pool pool(gathers(1s, 1), nap);
   learn(pool, nap, 300);
-  const auto switches = [] {
-    rusage used{};
-    ::getrusage(RUSAGE_THREAD, &used);
-    return used.ru_nvcsw;
-  };
   completion_queue<int> done(pool);
   const long before = switches();
   constexpr int calls = 500;
@@ -229,6 +239,93 @@ TEST_F(gathering, what_waits_behind_a_long_run_goes_to_another_busy_worker) {
   take(done, 400 - came);
   gate_.open();
   EXPECT_EQ(drain(done), 1);
+}
+
+// ---- futures ------------------------------------------------------------------------------------------------------
+
+TEST_F(gathering, one_who_waits_for_one_call_is_not_woken_for_those_before_it) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1s, 1), nap);
+  learn(pool, nap, 300);
+  auto calls = calls_of(pool, nap, 300, 60);
+  const long before = switches();
+  EXPECT_EQ(calls.back().get(), 300);
+  EXPECT_LT(switches() - before, 15);
+}
+
+/// A pool of one worker then leaves no processor to this thread.
+class gathering_on_one_processor : public gathering {
+ protected:
+  gathering_on_one_processor() {
+    ::sched_getaffinity(0, sizeof before_, &before_);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(::sched_getcpu(), &one);
+    ::sched_setaffinity(0, sizeof one, &one);
+  }
+  ~gathering_on_one_processor() override { ::sched_setaffinity(0, sizeof before_, &before_); }
+
+ private:
+  cpu_set_t before_{};
+};
+
+TEST_F(gathering_on_one_processor, futures_that_are_taken_in_order_come_together) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(40ms, 1), nap);
+  learn(pool, nap, 300);
+  std::deque<future<int>> ahead;
+  const long before = switches();
+  constexpr int calls = 500;
+  for (int made = 0; made < calls || !ahead.empty();) {
+    for (; made < calls && ahead.size() < 60; ++made) ahead.push_back(pool.call(nap, 300U));
+    EXPECT_EQ(ahead.front().get(), 300);
+    ahead.pop_front();
+  }
+  EXPECT_LT(switches() - before, calls / 4);
+}
+
+TEST_F(gathering_on_one_processor, no_future_waits_for_a_call_that_takes_longer_than_was_thought) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(20ms, 1), nap);
+  learn(pool, nap, 1000);
+  auto first = calls_of(pool, nap, 1000, 2);
+  auto long_one = pool.call(nap, held);
+  auto rest = calls_of(pool, nap, 1000, 20);
+  for (auto& each : first) EXPECT_EQ(each.get(), 1000);  // the gate is closed
+  EXPECT_FALSE(long_one.wait_for(3ms));
+  gate_.open();
+  for (auto& each : rest) EXPECT_EQ(each.get(), 1000);
+}
+
+TEST_F(gathering_on_one_processor, futures_of_two_threads_do_not_wait_for_each_other) {
+  const auto nap = nap_or(gate_);
+  pool pool(gathers(1s, 1), nap);
+  learn(pool, nap, 1000);
+  std::jthread other([&, mine = pool.call(nap, 1000U)]() mutable {
+    ::usleep(500);  // the other one has begun to wait, most times
+    EXPECT_EQ(mine.get(), 1000);
+    gate_.open();
+  });
+  auto long_one = pool.call(nap, held);
+  auto rest = calls_of(pool, nap, 1000, 20);
+  EXPECT_EQ(long_one.get(), 0);
+  for (auto& each : rest) EXPECT_EQ(each.get(), 1000);
+}
+
+// FAILURES row 1, as above.
+TEST_F(gathering_on_one_processor, a_death_costs_the_future_of_the_call_that_ran_alone) {
+  const auto nap = nap_or(gate_);
+  const auto die = task("die", []() -> int { std::abort(); });
+  pool pool(gathers(1s, 1), nap, die);
+  learn(pool, nap, 1000);
+  auto before = calls_of(pool, nap, 1000, 5);
+  auto dead = pool.call(die);
+  auto behind = calls_of(pool, nap, 1000, 20);
+  behind.back().wait();
+  EXPECT_EQ(code_of(dead.result()), errc::crashed);
+  for (auto* calls : {&before, &behind}) {
+    for (auto& each : *calls) EXPECT_EQ(each.get(), 1000);
+  }
 }
 
 }  // namespace
