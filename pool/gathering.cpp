@@ -67,13 +67,14 @@ bool pool_core::all_have_enough(const patience& how) const {
 
 // For a collector that is about to park. Requires: the lock, the seat. Returns: when it has to look by itself.
 std::uint64_t pool_core::plan_gathering(const patience& how) {
-  gathering_ = false;
+  gathering_ = none_to_post_ = false;
   std::uint64_t planned = base::never_ns;
   const bool nobody_hurries = how.ns != 0 && !somebody_is_in_a_hurry();
   const bool enough = nobody_hurries && all_have_enough(how);
   // What he waits for rings; of the others, those after which there is something to do for him: nothing to post.
   const bool others_only =
       nobody_hurries && !enough && how.one != nullptr && !some_call_is_queued() && waiting_.empty();
+  none_to_post_ = others_only;
   if (!enough && !others_only) {
     for (const auto& port : lanes_) port->lane.set_quiet(0);
     return planned;

@@ -1,6 +1,7 @@
 // Calls that wait in this process while every worker of their class has enough, and callers that wait for room there.
 
 #include <functional>
+#include <utility>
 
 #include "pool/collecting.hpp"
 #include "pool/core.hpp"
@@ -31,10 +32,9 @@ void pool_core::enqueue(call_state& call, const payload_source& arguments, host:
   queue.push_back(host::call_ptr::share(&call));
   const bool for_workers = &queue != &inline_queue_;
   need_helper(for_workers ? helper_duty::collect : helper_duty::watch);
-  if (outside && for_workers) {
-    pump_queues(held);      // lanes may have become idle meanwhile, and will not say so again
-    interrupt_collector();  // it may be the collector that waits for room
-  }
+  if (outside && for_workers) pump_queues(held);  // lanes may have become idle meanwhile, and will not say so again
+  // It may be the collector that waits for room; or one who has nothing to do with the answers that he sleeps through.
+  if (for_workers && (outside || std::exchange(none_to_post_, false))) interrupt_collector();
 }
 
 // One thread at a time: while it writes the first call outside the lock, nothing that came later may overtake that.
