@@ -98,7 +98,7 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
   const bool moved = plan_next_look(how);
   // SYNC parked: against worker_lane::wake_host and the supervisor's ring. A worker's ring that is missed for want of
   // the heavy fence, which stops every processor for a moment, is made up for by a look that is planned to come soon.
-  const std::uint64_t soon = std::min(look_interval_ns, how.own_ns());
+  const std::uint64_t soon = may_miss_rings_ ? std::min(look_interval_ns, how.own_ns()) : 0;
   const bool looks_soon = gathered_ns_ != base::never_ns && gathered_ns_ < base::now_ns() + soon;
   if (looks_soon) std::atomic_thread_fence(std::memory_order_seq_cst);
   const bool seen = looks_soon || shm::heavy_fence(fences_);
@@ -180,7 +180,7 @@ void pool_core::enlist(waiter& self, waiter** place) {
   self.word.store(0, std::memory_order_relaxed);  // relaxed: what an earlier summons stood for is looked at after this
   if (place != nullptr) *place = &self;
   sleepers_.push_back(&self);
-  if (is_in_a_hurry(self)) stop_gathering();
+  if (is_in_a_hurry(self) || (none_to_post_ && &self != &helper_waiter_)) stop_gathering();
   waiting_threads_.fetch_add(1, std::memory_order_seq_cst);
 }
 

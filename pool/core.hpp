@@ -356,7 +356,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::vector<waiter*> sleepers_;
   std::deque<std::function<void()>> callbacks_;  ///< ready to run
   bool gathering_ = false;                       ///< the collector parks, and some answers do not wake it
-  bool none_to_post_ = false;                    ///< it has planned with no call in a queue
+  bool none_to_post_ = false;                    ///< it has planned with no call in a queue, and nobody else there
+  bool may_miss_rings_ = false;                  ///< none of them is for what it waits for
   bool look_planned_ = false;                    ///< the collector will look at what waits behind a running call
   host::figures figures_;
   host::symbol_names symbols_;

@@ -1,5 +1,7 @@
 // What futures, views and stop tokens ask of the pool, and the free functions through which public headers reach it.
 
+#include <algorithm>
+
 #include "base/clock.hpp"
 #include "base/syscalls.hpp"
 #include "pool/collecting.hpp"
@@ -23,7 +25,8 @@ struct unwanted_inputs {
 }  // namespace
 
 bool pool_core::wait(call_state& call, std::uint64_t until_ns) {
-  return wait_for_word(call.sleeper, call.phase, until_ns, {.ns = patience_ns_, .one = &call});
+  return wait_for_word(call.sleeper, call.phase, until_ns,
+                       {.ns = std::min(patience_ns_, look_interval_ns), .one = &call});
 }
 
 // Blocks until `word` is set, or until the time has come. Whoever sets it does so under the lock, or interrupts the

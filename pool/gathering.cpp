@@ -60,7 +60,8 @@ bool pool_core::all_have_enough(const patience& how) const {
     };
     const auto working = std::ranges::count_if(lanes, has_work);
     if (working != 0 && std::ranges::any_of(lanes, is_low)) return false;
-    busy += static_cast<unsigned>(working);
+    busy += static_cast<unsigned>(
+        std::ranges::count_if(lanes, [&](const auto& port) { return has_work(port) && port->usable(); }));
   }
   return busy != 0 && (how.one == nullptr || busy >= cores_);
 }
@@ -68,8 +69,11 @@ bool pool_core::all_have_enough(const patience& how) const {
 // For a collector that is about to park. Requires: the lock, the seat. Returns: when it has to look by itself.
 std::uint64_t pool_core::plan_gathering(const patience& how) {
   gathering_ = none_to_post_ = false;
+  may_miss_rings_ = how.one == nullptr;
   std::uint64_t planned = base::never_ns;
-  const bool nobody_hurries = how.ns != 0 && !somebody_is_in_a_hurry();
+  const auto is_helper = [&](const waiter* each) { return each == &helper_waiter_; };
+  const bool nobody_hurries =
+      how.ns != 0 && !somebody_is_in_a_hurry() && (how.one == nullptr || std::ranges::all_of(sleepers_, is_helper));
   const bool enough = nobody_hurries && all_have_enough(how);
   // What he waits for rings; of the others, those after which there is something to do for him: nothing to post.
   const bool others_only =
@@ -85,12 +89,15 @@ std::uint64_t pool_core::plan_gathering(const patience& how) {
     const unsigned its_slot = has_it ? how.one->slot : shm::slots_per_lane;
     const std::uint64_t low_water = enough ? low_water_of(*port, options_.depth.maximum) : 1;
     host::lane_outlook ahead = port->outlook(low_water, now, its_slot);
-    if (has_it && !enough) ahead.early &= ~shm::bit(its_slot);
+    // Its own answer may come sooner than was thought: by so much at most is it told late.
+    const bool is_there = has_it && shm::test(ahead.there, its_slot);
+    if (has_it && (!enough || (!is_there && ahead.its_end_ns > how.own_ns()))) ahead.early &= ~shm::bit(its_slot);
+    if (has_it) may_miss_rings_ = shm::test(ahead.early, its_slot);
     port->lane.set_quiet(ahead.early);
     if (ahead.early == 0) continue;
     gathering_ = true;
     if (ahead.there != 0) planned = std::min(planned, now + how.ns);
-    if (has_it && shm::test(ahead.there & ahead.early, its_slot)) planned = std::min(planned, now + how.own_ns());
+    if (is_there && enough) planned = std::min(planned, now + how.own_ns());
     if (ahead.first_ns == 0) continue;  // that answer rings, and those behind it come later
     planned = std::min(planned, now + ahead.first_ns + how.ns);
     if (!enough) continue;

@@ -110,14 +110,16 @@ void pool_core::helper_loop() {
       helper_stands_by_ = false;
       continue;
     }
+    if (does != helper_duty::watch) halvings = 0;
     switch (does) {
       case helper_duty::none:
         shm::wait_on(helper_waiter_.word, 0);
         break;
       case helper_duty::watch:
         shm::wait_on(helper_waiter_.word, 0, base::now_ns() + (watch_interval_ns << halvings));
-        halvings = std::min(halvings + 1, most_halvings);
-        if (take_seat()) {  // nobody collects, so nobody waits
+        if (!take_seat()) {
+          halvings = std::min(halvings + 1, most_halvings);
+        } else {  // nobody collects, so nobody waits
           halvings = 0;
           held.lock();
           release_inline_queue();

@@ -33,6 +33,14 @@ class gathering : public pool_survives {
   pool_options gathers(std::chrono::nanoseconds longest, unsigned workers) {
     return watched({.workers = workers, .depth = {.window = 50ms, .gather = longest}});
   }
+  static auto spin_for() {
+    return task("spin", [](unsigned us) {
+      const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(us);
+      while (std::chrono::steady_clock::now() < end) {
+      }
+      return static_cast<int>(us);
+    });
+  }
   /// The pool knows then how long they take.
   template <class Task>
   static void learn(pool& pool, const Task& nap, unsigned us) {
@@ -130,12 +138,7 @@ TEST_F(gathering, is_not_put_off_for_ever_by_notices) {
 }
 
 TEST_F(gathering, short_calls_come_by_the_half_of_what_a_lane_holds) {
-  const auto spin = task("spin", [](unsigned us) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(us);
-    while (std::chrono::steady_clock::now() < end) {
-    }
-    return static_cast<int>(us);
-  });
+  const auto spin = spin_for();
   pool pool(gathers(1s, 1), spin);
   learn(pool, spin, 2);
   constexpr int calls = 20'000;
@@ -250,7 +253,7 @@ TEST_F(gathering, one_who_waits_for_one_call_is_not_woken_for_those_before_it) {
   auto calls = calls_of(pool, nap, 300, 60);
   const long before = switches();
   EXPECT_EQ(calls.back().get(), 300);
-  EXPECT_LT(switches() - before, 15);
+  EXPECT_LT(switches() - before, 30) << "it looks once a millisecond";
 }
 
 /// A pool of one worker then leaves no processor to this thread.
@@ -270,18 +273,18 @@ class gathering_on_one_processor : public gathering {
 };
 
 TEST_F(gathering_on_one_processor, futures_that_are_taken_in_order_come_together) {
-  const auto nap = nap_or(gate_);
-  pool pool(gathers(40ms, 1), nap);
-  learn(pool, nap, 300);
+  const auto spin = spin_for();
+  pool pool(gathers(1ms, 1), spin);
+  learn(pool, spin, 10);
   std::deque<future<int>> ahead;
   const long before = switches();
-  constexpr int calls = 500;
+  constexpr int calls = 4000;
   for (int made = 0; made < calls || !ahead.empty();) {
-    for (; made < calls && ahead.size() < 60; ++made) ahead.push_back(pool.call(nap, 300U));
-    EXPECT_EQ(ahead.front().get(), 300);
+    for (; made < calls && ahead.size() < 60; ++made) ahead.push_back(pool.call(spin, 10U));
+    EXPECT_EQ(ahead.front().get(), 10);
     ahead.pop_front();
   }
-  EXPECT_LT(switches() - before, calls / 4);
+  EXPECT_LT(switches() - before, calls / 2);
 }
 
 TEST_F(gathering_on_one_processor, no_future_waits_for_a_call_that_takes_longer_than_was_thought) {
