@@ -18,12 +18,13 @@ namespace selvage::host {
 class lane_set {
  public:
   void add(unsigned lane) noexcept { put(lane, word(lane) | bit(lane)); }
+  void remove(unsigned lane) noexcept { put(lane, word(lane) & ~bit(lane)); }
+  /// Under the pool's lock.
   [[nodiscard]] bool empty() const noexcept {
     std::uint64_t any = 0;
-    for (const auto& word : words_) any |= word.load(std::memory_order_relaxed);  // relaxed: under the pool's lock
+    for (const auto& word : words_) any |= word.load(std::memory_order_relaxed);  // relaxed: only its holder writes
     return any == 0;
   }
-  void remove(unsigned lane) noexcept { put(lane, word(lane) & ~bit(lane)); }
 
   /// Calls visit(lane) for those of [from, to), in order. Returns: false as soon as `visit` does.
   template <class Visit>

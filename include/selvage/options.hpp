@@ -74,8 +74,8 @@ struct depth_options {
   /// How long an answer may wait for a thread that waits for any of its calls (completion_queue, run) or for room in
   /// the queue, while every worker has more to do: then that thread is woken for many answers at once, and in time to
   /// post more. A future's answer may wait a quarter of it, 250 us at most, where every processor has such a worker
-  /// and no other thread waits. At most a second; 0: each answer wakes its thread. A callback or a coroutine is told
-  /// at once in any case.
+  /// and no other thread waits; twice that where it comes sooner than was expected. At most a second; 0: each answer
+  /// wakes its thread. A callback or a coroutine is told at once in any case.
   std::chrono::nanoseconds gather{std::chrono::milliseconds(1)};
 };
 
