@@ -7,9 +7,10 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_ENABLE_EXPORTS ON)
   find_program(CCACHE_PROGRAM ccache)
   if(CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
-    # Precompiled headers are only cached when ccache may overlook their time stamps.
-    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
-      "${CCACHE_PROGRAM}")
+    # Precompiled headers are only cached when ccache may overlook their time stamps. What one build of these sources has
+    # compiled another takes, wherever it is (tests/consumer).
+    set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${CCACHE_PROGRAM}")
   endif()
 endif()
 

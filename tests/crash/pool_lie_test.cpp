@@ -1,5 +1,7 @@
 // FAILURES rows 14 and 15 at the pool's level: workers that write what they like into the region that is theirs. The
 // tasks run in the mode without a sandbox.
+#include <cstring>
+
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/random.hpp"
 #include "tests/support/scribble.hpp"

@@ -1,5 +1,7 @@
 // FAILURES rows 1, 8, 14 and 17 in both ways to start a pool: tasks without captured state, so that the same ones can
 // be run by forked workers and by those of a program that was started afresh.
+#include <filesystem>
+
 #include "tests/support/manners_of_death.hpp"
 #include "tests/support/pool_fixture.hpp"
 #include "tests/support/random.hpp"
@@ -21,9 +23,7 @@ INSTANTIATE_TEST_SUITE_P(by, pool_in_both_modes, ::testing::Values(start::fork, 
                          [](const auto& info) { return info.param == start::fork ? "fork" : "spawn"; });
 
 // How often a thread has gone to sleep: its own, or that of a process with one.
-std::uint64_t sleeps_of(const std::filesystem::path& thread) {
-  return tests::context_switches::of_thread(thread).voluntary;
-}
+std::uint64_t sleeps_of(const std::string& thread) { return tests::context_switches::of_thread(thread).voluntary; }
 
 // A worker that has nothing to do, and a caller whose call takes long: both look again after `park` by themselves.
 TEST_P(pool_in_both_modes, who_is_parked_looks_again_in_the_time_of_the_options) {

@@ -1,4 +1,6 @@
 // FAILURES rows 23 and 24: the supervisor is killed, or the host is. Nothing of the pool outlives either.
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/host_process.hpp"
@@ -76,7 +78,7 @@ std::uint64_t wakes_of_helper() {
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task")) {
     std::string word;
     if (std::ifstream name(thread.path() / "comm"); !(name >> word) || word != "selvage-helper") continue;
-    return tests::context_switches::of_thread(thread.path()).voluntary;
+    return tests::context_switches::of_thread(thread.path().string()).voluntary;
   }
   return 0;
 }

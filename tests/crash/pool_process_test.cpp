@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "tests/support/pool_fixture.hpp"
 
 namespace selvage::test {

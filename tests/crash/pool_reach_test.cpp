@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 
 #include <atomic>
+#include <fstream>
 
 #include "tests/support/pool_fixture.hpp"
 #include "tests/victims/victims.hpp"

@@ -1,5 +1,7 @@
 // FAILURES rows 6 and 7: ten thousand recycles leave no trace, and recycling by count, memory or age loses no call.
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/pool_fixture.hpp"

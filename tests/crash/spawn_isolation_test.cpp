@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 
 #include <charconv>
+#include <filesystem>
+#include <fstream>
 #include <random>
 
 #include "tests/support/child.hpp"

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <fstream>
 #include <stdexcept>
 
 #include "tests/support/child.hpp"

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 
 #include "base/kernel.hpp"
 #include "tests/support/pool_fixture.hpp"
