@@ -13,7 +13,6 @@ namespace selvage::detail {
 inline constexpr unsigned fruitless_wakes_borne = 16;
 inline constexpr std::uint64_t look_interval_ns = 1'000'000;
 inline constexpr unsigned pauses_between_clocks = 16;
-inline constexpr std::uint64_t shortest_spin_ns = 1'000;
 
 // Requires: the seat. Returns when done() or at until_ns, but not before a first pass where done() does not hold from
 // the beginning. `done` is asked after every pass that changed something.
@@ -31,13 +30,13 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns, const pa
     if (!gathered && !in_a_hurry(how) && (until_ns == base::never_ns || base::now_ns() < until_ns)) {
       spins = false;
     } else if (collect_pass()) {
-      if (spin_since != 0) spin_ns_ = std::min(spin_limit_ns_, 2 * spin_ns_);  // it paid
+      if (spin_since != 0) spin_budget_.paid();
       spin_since = 0;
       fruitless_wakes_ = 0;
       if (until_ns != base::never_ns && base::now_ns() >= until_ns) return;
       continue;
     } else {
-      if (looks++ % looks_between_clocks != 0 && spin_ns_ != 0) {
+      if (looks++ % looks_between_clocks != 0 && spin_budget_.ns() != 0) {
         pause();
         continue;
       }
@@ -47,18 +46,18 @@ void pool_core::collect_until(const Done& done, std::uint64_t until_ns, const pa
         spin_since = now;
         spins = in_a_hurry(how);
       }
-      if (spins && now - spin_since < spin_ns_) {
+      if (spins && now - spin_since < spin_budget_.ns()) {
         pause();
         continue;
       }
-      if (spins) spin_ns_ = std::max(std::min(shortest_spin_ns, spin_limit_ns_), spin_ns_ / 2);
+      if (spins) spin_budget_.was_in_vain();
     }
     const std::uint32_t seen = interrupt_.load(std::memory_order_seq_cst);  // SYNC interrupt: before the last look
     if (done() || closer_waits_.load(std::memory_order_relaxed)) return;    // relaxed: acquired with `interrupt`
     const std::uint64_t parked = base::now_ns();
     const std::uint64_t planned = park(until_ns, seen, how);
     const std::uint64_t woken = base::now_ns();
-    if (spins && woken < planned && spin_trial_.is_due_after(woken - parked)) spin_ns_ = spin_limit_ns_;
+    if (spins && woken < planned) spin_budget_.parked_for(woken - parked);
     // Only rings in vain make a storm: neither time that is up nor another thread's interruption.
     if (interrupt_.load(std::memory_order_relaxed) == seen && woken < planned) ++fruitless_wakes_;
     // Before done() is asked: it may be true for another reason, and what has gathered would wait once more.

@@ -50,10 +50,9 @@ pool_core::pool_core(pool_options options, std::vector<std::shared_ptr<const tas
       loads_(classes_.lanes()),
       figures_(tasks_.size()),
       jitter_(static_cast<std::minstd_rand::result_type>(base::now_ns())),
-      spin_limit_ns_(base::to_ns(options_.spin.host)),
       patience_ns_(base::to_ns(options_.depth.gather)),
       cores_(base::usable_cores()),
-      spin_ns_(spin_limit_ns_) {
+      spin_budget_(base::to_ns(options_.spin.host), shm::spin_budget::least_ns) {
   control_ = reinterpret_cast<shm::host_control*>(head_map_.data() + shm::page_bytes);
   supervisor_ = reinterpret_cast<const shm::supervisor_control*>(supervisor_map_.data());
   supervisor_lanes_ = reinterpret_cast<const shm::supervisor_lane*>(supervisor_map_.data() + shm::page_bytes);

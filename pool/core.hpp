@@ -52,7 +52,7 @@
 #include "pool/task_index.hpp"
 #include "pool/worker_class.hpp"
 #include "shm/segment.hpp"
-#include "shm/spin_trial.hpp"
+#include "shm/spin_budget.hpp"
 
 namespace selvage::detail {
 
@@ -376,12 +376,10 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   std::atomic<std::uint32_t> seen_doorbell_{~0U};  ///< written under lock_, looked at without
   std::atomic<bool> deaths_due_{false};  ///< the same: a death was noted, by whichever thread, and is not handled
   std::atomic<std::uint32_t> turns_{0};  ///< how often the seat was left
-  const std::uint64_t spin_limit_ns_;
   const std::uint64_t patience_ns_;
   const unsigned cores_;  ///< that this process may use
-  std::uint64_t spin_ns_;
   unsigned fruitless_wakes_ = 0;
-  shm::spin_trial spin_trial_;
+  shm::spin_budget spin_budget_;
   std::uint64_t look_again_ns_ = base::never_ns;
   std::uint64_t gathered_ns_ = base::never_ns;  ///< answers have lain long enough then, or a worker has little left
 
