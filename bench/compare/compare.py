@@ -95,6 +95,7 @@ def main():
             "items": arguments.items,
             "machine": machine(),
             "skipped": bench.skipped,
+            "hung": bench.hung,
             "rows": rows,
         }
         (arguments.results / f"{name}.json").write_text(text_of(found), encoding="utf-8")

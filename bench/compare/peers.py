@@ -10,7 +10,8 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_FOR_THIS = 3
-MOST_SECONDS = 120  # for one peer, once
+MOST_SECONDS = 60  # for one peer, once: the slowest takes 15
+HANGS_BORNE = 2  # of one peer: the third is its last
 
 PYTHON = ["python_pool", "python_executor", "billiard", "pebble"]
 NODE = ["node_threads", "piscina", "tinypool", "tinypool_processes"]
@@ -64,6 +65,7 @@ class Bench:
     def __init__(self, arguments):
         self.arguments = arguments
         self.skipped = {}
+        self.hung = {}  # how often, by peer
 
     def command(self, peer, work, parts):
         given = [f"{name}={value}" for name, value in parts.items() if name not in ("cpu", "peer_cpu")]
@@ -94,7 +96,8 @@ class Bench:
         try:
             with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True, env=environment) as ran:
-                too_long = threading.Timer(MOST_SECONDS, ran.kill)
+                hung = threading.Event()
+                too_long = threading.Timer(MOST_SECONDS, lambda: (hung.set(), ran.kill()))
                 too_long.start()
                 try:
                     seen = look(ran.pid) if look and ran.stdout.readline() == "ready\n" else {}
@@ -104,6 +107,9 @@ class Bench:
         except (OSError, RuntimeError) as problem:
             self.skip(peer, str(problem))
             return None
+        if hung.is_set():
+            self.note_hang(peer, work)
+            return None
         if ran.returncode == NOT_FOR_THIS:
             if "slots" not in problems:
                 self.skip(peer, problems.strip())
@@ -112,6 +118,13 @@ class Bench:
             self.skip(peer, f"ended with {ran.returncode}: {problems.strip()[-300:]}")
             return None
         return json.loads(out) | seen
+
+    def note_hang(self, peer, work):
+        """That figure is lost, which the tables say; the peer's others are not."""
+        self.hung[peer] = self.hung.get(peer, 0) + 1
+        print(f"compare: {peer} has hung at {work}: ended after {MOST_SECONDS} s", file=sys.stderr)
+        if self.hung[peer] > HANGS_BORNE:
+            self.skip(peer, f"hung {self.hung[peer]} times")
 
     def skip(self, peer, why):
         self.skipped[peer] = why

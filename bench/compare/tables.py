@@ -85,6 +85,8 @@ def write(found, text_of_work, plot, document, folder):
             + text_of_work)
     if found["skipped"]:
         text += "\n\nLeft out: " + "; ".join(f"{peer} ({why})" for peer, why in found["skipped"].items()) + "."
+    for peer, times in found.get("hung", {}).items():
+        text += f"\n\n{NAMES[peer]} hung {times} time{'s' if times > 1 else ''}: those figures are of fewer repeats."
     if plot is not None:
         text += f"\n\n![{found['work']}](../bench/results/{found['work']}.svg)"
     begin, end = f"<!-- compare: {found['work']} -->", f"<!-- end of {found['work']} -->"
