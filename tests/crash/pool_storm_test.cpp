@@ -1,5 +1,6 @@
 // FAILURES rows 3, 4 and 5: workers that die all at once, a call that kills every worker it meets, workers that cannot
 // begin.
+#include <gmock/gmock.h>
 #include <sys/wait.h>
 
 #include <atomic>
@@ -298,11 +299,14 @@ TEST_F(pool_storms, an_initializer_that_begins_to_fail_later_fails_the_calls_and
   unsigned failed = 0;
   for (auto& each : sums) {
     const auto sum = each.result();
-    if (!sum)
-      failed += sum.error().code() == errc::worker_start_failed || sum.error().code() == errc::crashed ? 1 : 1000;
+    if (sum) continue;
+    // The one that was next in line at the deaths of both is not tried a third time.
+    const auto code = sum.error().code();
+    EXPECT_THAT(code, testing::AnyOf(errc::worker_start_failed, errc::crashed, errc::quarantined))
+        << sum.error().report();
+    ++failed;
   }
   EXPECT_GT(failed, 0U);
-  EXPECT_LE(failed, 200U);
   const auto late = pool.call(add, 1, 2).result();
   ASSERT_EQ(code_of(late), errc::worker_start_failed);
   EXPECT_NE(std::string(late.error().what()).find("the disk is gone"), std::string::npos) << late.error().report();
