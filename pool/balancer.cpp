@@ -6,20 +6,21 @@
 
 namespace selvage::host {
 
-unsigned balancer::pick(std::span<const lane_load> lanes, bool may_wait) noexcept {
-  if (rule_ == balance::round_robin) return next_in_turn(lanes);
-  if (rule_ == balance::random) return any(lanes);
+unsigned balancer::pick(std::span<const lane_load> lanes) noexcept {
+  switch (rule_) {
+    case balance::round_robin:
+      return next_in_turn(lanes);
+    case balance::random:
+      return any(lanes);
+    case balance::first_idle_or_random: {
+      const unsigned idle = first_idle(lanes);
+      return idle != no_lane ? idle : any(lanes);
+    }
+    case balance::first_idle:
+      break;
+  }
   const unsigned idle = first_idle(lanes);
-  if (idle == no_lane) return rule_ == balance::first_idle ? least_loaded(lanes) : any(lanes);
-  holds_back_ = may_wait && lanes[idle].asleep && one_outruns_its_caller(lanes);
-  return holds_back_ ? no_lane : idle;
-}
-
-// A second worker would only take its caller's processor, where there are no more, and be woken again and again.
-bool balancer::one_outruns_its_caller(std::span<const lane_load> lanes) const noexcept {
-  return std::ranges::any_of(lanes, [&](const lane_load& lane) {
-    return lane.usable && !has_room(lane) && lane.in_flight >= many_calls && lane.load_ns < lane.in_flight * outrun_ns;
-  });
+  return idle != no_lane ? idle : least_loaded(lanes);
 }
 
 // Always from lane 0: under light load the same few workers stay warm and the others sleep.

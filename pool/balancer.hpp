@@ -29,21 +29,12 @@ class balancer {
   balancer(balance rule, depth_rule depth, std::uint64_t seed) noexcept
       : rule_(rule), depth_(depth), state_(seed | 1U) {}
 
-  /// Calls that take less are done sooner than their caller makes as many more: one worker is enough for him.
-  static constexpr std::uint64_t outrun_ns = 200;
-  /// So many calls in its lane keep such a worker busy while its caller looks after others.
-  static constexpr unsigned many_calls = 32;
-
-  /// `may_wait`: there is a queue that would take the call. Returns: a lane with room, or nothing where none has any,
-  /// or where the call had better wait.
-  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes, bool may_wait) noexcept {
-    holds_back_ = false;
+  /// Returns: a lane with room, or nothing where none has any.
+  [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept {
     // Of one lane every rule says the same.
-    const unsigned lane = lanes.size() == 1 ? (has_room(lanes[0]) ? 0 : no_lane) : pick(lanes, may_wait);
+    const unsigned lane = lanes.size() == 1 ? (has_room(lanes[0]) ? 0 : no_lane) : pick(lanes);
     return lane == no_lane ? std::nullopt : std::optional(lane);
   }
-  /// The last call was to wait although a worker sleeps that has room.
-  [[nodiscard]] bool holds_back() const noexcept { return holds_back_; }
   /// The first lane that has nothing in flight and whose worker is awake is the one that it would choose.
   [[nodiscard]] bool prefers_idle() const noexcept {
     return rule_ == balance::first_idle || rule_ == balance::first_idle_or_random;
@@ -56,8 +47,7 @@ class balancer {
   }
   // An optional that a function returns is written in two parts and read as one, for which a processor waits.
   static constexpr unsigned no_lane = ~0U;
-  [[nodiscard]] unsigned pick(std::span<const lane_load> lanes, bool may_wait) noexcept;
-  [[nodiscard]] bool one_outruns_its_caller(std::span<const lane_load> lanes) const noexcept;
+  [[nodiscard]] unsigned pick(std::span<const lane_load> lanes) noexcept;
   [[nodiscard]] unsigned first_idle(std::span<const lane_load> lanes) const noexcept;
   [[nodiscard]] unsigned least_loaded(std::span<const lane_load> lanes) const noexcept;
   [[nodiscard]] unsigned next_in_turn(std::span<const lane_load> lanes) noexcept;
@@ -68,7 +58,6 @@ class balancer {
   depth_rule depth_;
   std::uint64_t state_;
   unsigned turn_ = 0;
-  bool holds_back_ = false;
 };
 
 }  // namespace selvage::host

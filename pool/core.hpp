@@ -191,10 +191,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   [[nodiscard]] error closed_error(const call_state& call) const;
   [[nodiscard]] error invalid_error(const call_state& call, const char* fault) const;
   void prepare(call_state& call, const task_record& task, const call_options& options);
-  bool post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, bool may_wait,
-                      lock_type& held);
-  bool post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, bool may_wait,
-                    lock_type& held);
+  bool post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held);
+  bool post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held);
   void stop_writing(host::lane_port& port, lock_type& held);
   void never_mind() noexcept;
   host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);

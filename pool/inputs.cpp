@@ -113,7 +113,7 @@ void pool_core::resume_waiting(call_state& call, const payload_source& given) {
   if (withdrawn(call)) return settle_from_outside(call, withdrawn_error(call));
   try {
     class_desk& desk = desk_of(call);
-    if (!desk.queue.empty() || pumping_ || !post_somewhere(desk, call, arguments, true, held)) {
+    if (!desk.queue.empty() || pumping_ || !post_somewhere(desk, call, arguments, held)) {
       if (!call.settled()) enqueue(call, arguments, desk.queue, held);
     }
   } catch (...) {

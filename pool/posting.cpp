@@ -61,8 +61,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       enqueue(call, arguments, inline_queue_, held);
       break;
     }
-    const bool may_wait = full == when_full::line || queue.has_room_for(arguments.bound);
-    if (queue.empty() && !pumping_ && post_somewhere(desk, call, arguments, may_wait, held)) break;
+    if (queue.empty() && !pumping_ && post_somewhere(desk, call, arguments, held)) break;
     if (call.settled()) return;
     if (full == when_full::line || queue.has_room_for(arguments.bound)) {
       enqueue(call, arguments, queue, held);
@@ -138,9 +137,7 @@ error pool_core::too_large_error(const call_state& call, std::size_t size) const
 
 // ---- into a lane ---------------------------------------------------------------------------------------------------
 
-// `may_wait`: otherwise the call is to be queued, which may be better for it.
-bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, bool may_wait,
-                               lock_type& held) {
+bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held) {
   look_at_supervisor();
   if (desk.balancer.prefers_idle()) {  // then the first that would not have to be woken: no other is looked at
     for (const auto& port : lanes_of(desk)) {
@@ -150,11 +147,10 @@ bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload
       break;
     }
   }
-  return post_by_load(desk, call, arguments, may_wait, held);
+  return post_by_load(desk, call, arguments, held);
 }
 
-bool pool_core::post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, bool may_wait,
-                             lock_type& held) {
+bool pool_core::post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held) {
   const bool costly = arguments.bound >= host::depth_rule::costly_to_keep_bytes;
   const auto lanes = lanes_of(desk);
   const auto loads = std::span(loads_).subspan(desk.first_lane, lanes.size());
@@ -168,7 +164,7 @@ bool pool_core::post_by_load(class_desk& desk, call_state& call, const payload_s
                 .costly = costly};
   }
   int no_memory = 0;
-  while (const auto chosen = desk.balancer.choose(loads, may_wait)) {
+  while (const auto chosen = desk.balancer.choose(loads)) {
     host::lane_port& port = *lanes[*chosen];
     const host::post_result result = post_to(port, call, arguments, held);
     if (result == host::post_result::posted) return true;

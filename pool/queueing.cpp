@@ -56,7 +56,7 @@ bool pool_core::pump(class_desk& desk, lock_type& held) {
   while (call_state* const first = desk.queue.front()) {
     auto call = desk.queue.pop();
     const payload_source arguments = kept_source(call->kept);
-    const bool posted = post_somewhere(desk, *first, arguments, true, held);
+    const bool posted = post_somewhere(desk, *first, arguments, held);
     if (!posted && !first->settled()) {
       desk.queue.push_front(std::move(call));
       break;

@@ -64,15 +64,15 @@ bool pool_core::rebalance(lock_type& held, bool thorough) {
   bool moved = false;
   if (awaited_.empty()) return false;
   for (const auto& desk : desks_) {
-    const bool for_idle = (desk->queue.empty() || desk->balancer.holds_back()) && some_worker_idle(*desk);
+    const bool for_idle = desk->queue.empty() && some_worker_idle(*desk);
     if ((for_idle || thorough) && take_back_from_busy(*desk, for_idle)) moved = true;
   }
   if (moved) pump_queues(held);
   return moved;
 }
 
-// `for_idle`: some worker of the class is idle, and nothing waits for it, or what does is to wait for another. Returns:
-// a call was taken back. Sets look_again_ns_.
+// `for_idle`: some worker of the class is idle, and nothing waits for it. Returns: a call was taken back. Sets
+// look_again_ns_.
 bool pool_core::take_back_from_busy(const class_desk& desk, bool for_idle) {
   const std::uint64_t for_one_idle = std::min(desk.balancer.depth().window_ns / 2, patience_for_idle_ns);
   std::uint64_t now = 0;

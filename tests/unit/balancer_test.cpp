@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <optional>
 #include <vector>
 
 namespace selvage::host {
@@ -19,14 +18,10 @@ lane_load lane(unsigned in_flight, std::uint64_t load_ns = 0) {
 }
 lane_load unusable() { return {}; }
 
-std::optional<unsigned> choose(balancer& rule, const std::vector<lane_load>& lanes, bool may_wait = false) {
-  return rule.choose(lanes, may_wait);
-}
-
 std::vector<int> chosen(balancer& rule, const std::vector<lane_load>& lanes, int times) {
   std::vector<int> all;
   for (int i = 0; i < times; ++i) {
-    const auto pick = choose(rule, lanes);
+    const auto pick = rule.choose(lanes);
     all.push_back(pick ? static_cast<int>(*pick) : -1);
   }
   return all;
@@ -36,9 +31,9 @@ TEST(balancer, no_lane_at_all_is_no_choice) {
   for (const balance rule :
        {balance::first_idle, balance::round_robin, balance::random, balance::first_idle_or_random}) {
     balancer it(rule, two_deep, 1);
-    EXPECT_EQ(choose(it, {}), std::nullopt);
-    EXPECT_EQ(choose(it, std::vector{unusable(), unusable()}), std::nullopt);
-    EXPECT_EQ(choose(it, std::vector{lane(2), lane(2)}), std::nullopt);
+    EXPECT_EQ(it.choose({}), std::nullopt);
+    EXPECT_EQ(it.choose(std::vector{unusable(), unusable()}), std::nullopt);
+    EXPECT_EQ(it.choose(std::vector{lane(2), lane(2)}), std::nullopt);
   }
 }
 
@@ -64,45 +59,26 @@ TEST(balancer, first_idle_wakes_nobody_for_less_than_a_wake_up) {
   };
   constexpr depth_rule deep{.maximum = 64, .window_ns = 100'000};
   balancer it(balance::first_idle, deep, 1);
-  EXPECT_EQ(choose(it, std::vector{asleep(), lane(0)}), 1U) << "one that is awake";
-  EXPECT_EQ(choose(it, std::vector{asleep(), asleep()}), 0U);
-  EXPECT_EQ(choose(it, std::vector{asleep(), lane(10, 2'000), lane(3, 1'000)}), 2U) << "the least work";
-  EXPECT_EQ(choose(it, std::vector{asleep(), lane(1, balancer::wake_up_ns)}), 0U) << "as long as the waking takes";
-  EXPECT_EQ(choose(it, std::vector{asleep(), lane(64, 6'400)}), 0U) << "there is no room";
-  EXPECT_EQ(choose(it, std::vector{asleep(), lane(1, 1'000), lane(0)}), 2U) << "one that is awake and idle";
-}
-
-TEST(balancer, first_idle_wakes_nobody_for_calls_of_which_one_worker_does_more_than_are_made) {
-  lane_load asleep = lane(0);
-  asleep.asleep = true;
-  constexpr bool may_wait = true;
-  constexpr depth_rule deep{.maximum = 64, .window_ns = 2'000'000};
-  for (const balance rule : {balance::first_idle, balance::first_idle_or_random}) {
-    balancer it(rule, deep, 1);
-    EXPECT_EQ(choose(it, {lane(64, 64 * 50), asleep}, may_wait), std::nullopt);
-    EXPECT_TRUE(it.holds_back());
-    EXPECT_EQ(choose(it, {lane(64, 64 * 50), asleep}), 1U) << "it cannot wait";
-    EXPECT_FALSE(it.holds_back());
-    EXPECT_EQ(choose(it, {lane(64, 64 * balancer::outrun_ns), asleep}, may_wait), 1U) << "calls that are not so short";
-    EXPECT_EQ(choose(it, {lane(64, 64 * 50), lane(0)}, may_wait), 1U) << "it is awake";
-    EXPECT_EQ(choose(it, {unusable(), asleep}, may_wait), 1U);
-  }
-  balancer shallow(balance::first_idle, {.maximum = balancer::many_calls - 1, .window_ns = 2'000'000}, 1);
-  EXPECT_EQ(choose(shallow, {lane(balancer::many_calls - 1, 50), asleep}, may_wait), 1U) << "it runs dry in between";
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(0)}), 1U) << "one that is awake";
+  EXPECT_EQ(it.choose(std::vector{asleep(), asleep()}), 0U);
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(10, 2'000), lane(3, 1'000)}), 2U) << "the least work";
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(1, balancer::wake_up_ns)}), 0U) << "as long as the waking takes";
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(64, 6'400)}), 0U) << "there is no room";
+  EXPECT_EQ(it.choose(std::vector{asleep(), lane(1, 1'000), lane(0)}), 2U) << "one that is awake and idle";
 }
 
 TEST(balancer, first_idle_takes_the_least_work_where_none_is_idle) {
   balancer it(balance::first_idle, two_deep, 1);
-  EXPECT_EQ(choose(it, std::vector{lane(1, 900), lane(1, 300), lane(1, 500)}), 1U);
-  EXPECT_EQ(choose(it, std::vector{lane(1, 900), lane(2, 1), lane(1, 500)}), 2U);  // the least loaded is full
+  EXPECT_EQ(it.choose(std::vector{lane(1, 900), lane(1, 300), lane(1, 500)}), 1U);
+  EXPECT_EQ(it.choose(std::vector{lane(1, 900), lane(2, 1), lane(1, 500)}), 2U);  // the least loaded is full
 }
 
 TEST(balancer, what_is_costly_to_keep_goes_where_other_calls_would_not) {
   balancer it(balance::first_idle, {.maximum = 64, .window_ns = 100'000}, 1);
   std::vector lanes{lane(4, 900'000), lane(4, 800'000)};
-  EXPECT_EQ(choose(it, lanes), std::nullopt);
+  EXPECT_EQ(it.choose(lanes), std::nullopt);
   for (lane_load& each : lanes) each.costly = true;
-  EXPECT_EQ(choose(it, lanes), 1U);
+  EXPECT_EQ(it.choose(lanes), 1U);
 }
 
 TEST(balancer, round_robin_goes_in_turn_and_passes_over_what_is_full) {
