@@ -39,7 +39,6 @@ std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, boo
   if (port.lane.in_flight() == 0 && port.ready) awaited_.remove(port.index);
   port.forget(slot);
   port.stalled = false;
-  port.unstarted_since_ns = 0;  // it gets on
   ++port.figures.settled;
   if (++port.calls_of_epoch == port.calls_until_retire) retire(port, shm::recycle_reason::calls);
   const bool ours = told.call_id == call_id;
