@@ -10,7 +10,7 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 NOT_FOR_THIS = 3
-MOST_SECONDS = 60  # for one peer, once: the slowest takes 15
+MOST_SECONDS = 60  # for one peer, once: the slowest, billiard after a crash, takes 12
 HANGS_BORNE = 2  # of one peer: the third is its last
 
 PYTHON = ["python_pool", "python_executor", "billiard", "pebble"]
