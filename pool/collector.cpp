@@ -97,8 +97,9 @@ std::uint64_t pool_core::park(std::uint64_t until_ns, std::uint32_t seen_interru
   for (const auto& port : lanes_) port->lane.set_parked(shm::parked::futex);
   const bool moved = plan_next_look(how);
   // SYNC parked: against worker_lane::wake_host and the supervisor's ring. A worker's ring that is missed for want of
-  // the heavy fence, which stops every processor for a moment, is made up for by a look that is planned to come soon.
-  const std::uint64_t soon = may_miss_rings_ ? std::min(look_interval_ns, how.own_ns()) : 0;
+  // the heavy fence, which stops every processor for a moment, is made up for by a look that is planned to come soon:
+  // after `gather` and a call.
+  const std::uint64_t soon = may_miss_rings_ ? 2 * std::min(look_interval_ns, how.own_ns()) : 0;
   const bool looks_soon = gathered_ns_ != base::never_ns && gathered_ns_ < base::now_ns() + soon;
   if (looks_soon) std::atomic_thread_fence(std::memory_order_seq_cst);
   const bool seen = looks_soon || shm::heavy_fence(fences_);

@@ -14,6 +14,10 @@
 namespace selvage::host {
 namespace {
 
+/// A run may be late by so much without being longer than was thought: its worker waits where the collector has its
+/// processor.
+constexpr std::uint64_t preempted_ns = 100'000;
+
 shm::host_lane make_lane(const shm::mapping& request, const shm::mapping& response, shm::fences fences) noexcept {
   return {shm::request_at(request.data()), shm::response_at(response.data()), fences};
 }
@@ -161,7 +165,8 @@ lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now, unsi
   }
   const std::uint64_t expected = slots[first].estimate_ns;
   std::uint64_t left = load_without(finished);
-  ahead.first_ns = expected - std::min(ran_ns, expected);
+  const bool is_overdue = ran_ns >= expected + std::max(expected, preempted_ns);
+  ahead.first_ns = is_overdue ? 0 : std::max<std::uint64_t>(1, expected - std::min(ran_ns, expected));
   ahead.dry_ns = left - std::min({ran_ns, expected, left});
   if (ahead.dry_ns < enough_ns) return ahead;
   ahead.early = ahead.there = finished;
@@ -170,7 +175,7 @@ lane_outlook lane_port::outlook(std::uint64_t enough_ns, std::uint64_t now, unsi
     if (left >= enough_ns) ahead.early |= shm::bit(slot);
     if (slot == asked_for) ahead.its_end_ns = ahead.dry_ns - std::min(ahead.dry_ns, left);
   });
-  if (ran_ns >= expected) ahead.early &= ~shm::bit(first);
+  if (is_overdue) ahead.early &= ~shm::bit(first);
   return ahead;
 }
 

@@ -34,7 +34,7 @@ struct slot_state {
 struct lane_outlook {
   std::uint64_t early = 0;     ///< slots behind whose calls there is work enough
   std::uint64_t there = 0;     ///< those of them that have their answer already
-  std::uint64_t first_ns = 0;  ///< until the next answer; 0: the running call has taken longer than was thought
+  std::uint64_t first_ns = 0;  ///< until the next answer; 0: the running call takes much longer than was thought
   std::uint64_t dry_ns = 0;    ///< until the last answer
   std::uint64_t its_end_ns = base::never_ns;  ///< until the answer that was asked for, if it is to come
 };
@@ -75,7 +75,7 @@ class lane_port {
   /// Expected work of what is in flight and has no answer yet. Reads a word that the worker writes: a cache miss.
   [[nodiscard]] std::uint64_t unfinished_load_ns() const noexcept { return load_without(lane.finished()); }
   /// By the estimates. `early`: what is answered already, too; none where not enough is left or calls are not answered
-  /// in their order, and not the one that runs where it has taken longer than was thought: nobody knows its end. A call
+  /// in their order, and not the one that runs where it takes far longer than was thought: nobody knows its end. A call
   /// that was taken back still counts as work: its turn is over at once, and the last of them is never early.
   /// `asked_for`: a slot, or slots_per_lane.
   [[nodiscard]] lane_outlook outlook(std::uint64_t enough_ns, std::uint64_t now, unsigned asked_for) const noexcept;
