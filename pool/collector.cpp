@@ -54,12 +54,14 @@ bool pool_core::collect_pass() {
     if (finished == 0) return true;
     port.count_forged();
     progress = true;
+    notice_swiftness(port, finished);
     if (settle_finished(port, finished, held)) return true;
     first_lane_ = (index + 1) % count_of_lanes();
     return false;
   };
   const unsigned first = first_lane_;
   if (awaited_.each_of(first, count_of_lanes(), look_at)) awaited_.each_of(0, first, look_at);
+  if (due) forget_swift_ones();
   if (some_call_is_queued()) pump_queues(held);
   if (rebalance(held, due || ++passes_ % passes_between_thorough_looks == 0)) progress = true;
   buried_.swap(graveyard_);

@@ -48,6 +48,7 @@
 #include "pool/figures.hpp"
 #include "pool/lane_port.hpp"
 #include "pool/lane_set.hpp"
+#include "pool/swift_lane.hpp"
 #include "pool/symbols.hpp"
 #include "pool/task_index.hpp"
 #include "pool/worker_class.hpp"
@@ -85,6 +86,7 @@ struct class_desk {
   const unsigned first_lane;
   host::call_queue queue;
   host::balancer balancer;
+  host::swift_lane swift;
 };
 
 /// What start/ needs in order to bring the processes up, and gives back.
@@ -203,6 +205,9 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held);
   void pump_queues(lock_type& held);
   bool pump(class_desk& desk, lock_type& held);
+  bool post_to_swift(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held);
+  void notice_swiftness(const host::lane_port& port, std::uint64_t finished);
+  void forget_swift_ones();
   void wait_for_room(lock_type& held, const std::stop_token& stop, const std::function<bool()>& has_room);
 
   // collector.cpp

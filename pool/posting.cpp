@@ -67,6 +67,11 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       enqueue(call, arguments, queue, held);
       break;
     }
+    if (desk.swift.due_ns() != base::never_ns) {  // what is kept for one has room with others
+      desk.swift.forget();
+      pump_queues(held);
+      continue;
+    }
     if (full == when_full::refuse) {
       settle(call, error(base_failure(call, errc::queue_full,
                                       "every worker has enough to do and " + std::to_string(queue.size()) +

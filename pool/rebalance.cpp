@@ -68,6 +68,7 @@ bool pool_core::rebalance(lock_type& held, bool thorough) {
     if ((for_idle || thorough) && take_back_from_busy(*desk, for_idle)) moved = true;
   }
   if (moved) pump_queues(held);
+  for (const auto& desk : desks_) look_again_ns_ = std::min(look_again_ns_, desk->swift.due_ns());
   return moved;
 }
 
