@@ -67,7 +67,7 @@ void pool_core::submit(call_state& call, const task_record& task, const payload_
       enqueue(call, arguments, queue, held);
       break;
     }
-    if (desk.swift.due_ns() != base::never_ns) {  // what is kept for one has room with others
+    if (desk.swift.lane() != host::swift_lane::none) {  // what is kept for one has room with others
       desk.swift.forget();
       pump_queues(held);
       continue;

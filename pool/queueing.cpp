@@ -63,8 +63,9 @@ bool pool_core::pump(class_desk& desk, lock_type& held) {
   while (call_state* const first = desk.queue.front()) {
     auto call = desk.queue.pop();
     const payload_source arguments = kept_source(call->kept);
-    const bool posted = post_to_swift(desk, *first, arguments, held) ||
-                        (desk.swift.lane() == host::swift_lane::none && post_somewhere(desk, *first, arguments, held));
+    bool posted = post_to_swift(desk, *first, arguments, held);
+    if (!posted && !first->settled() && desk.swift.lane() == host::swift_lane::none)
+      posted = post_somewhere(desk, *first, arguments, held);
     if (!posted && !first->settled()) {
       desk.queue.push_front(std::move(call));
       if (desk.swift.lane() != host::swift_lane::none) desk.swift.keep(base::now_ns());
@@ -86,7 +87,7 @@ bool pool_core::post_to_swift(class_desk& desk, call_state& call, const payload_
     if (!desk.balancer.depth().takes(port.in_flight_count(), port.load_ns)) return false;
     const auto result = post_to(port, call, arguments, held);
     if (result == host::post_result::posted) return true;
-    if (call.settled() || port.in_flight_count() != 0) return false;
+    if (call.settled()) return false;
   }
   desk.swift.forget();
   return false;

@@ -35,7 +35,8 @@ enum class start : std::uint8_t {
 /// Which worker gets the next call, among those with room.
 enum class balance : std::uint8_t {
   /// The first idle worker that is awake; else one with less than 20 us of work ahead, which is what it takes to wake
-  /// another; else the first that sleeps; else the one with least work ahead. Few workers stay warm.
+  /// another; else the first that sleeps; else the one with least work ahead. Few workers stay warm. Short calls that
+  /// are queued stay with one worker for as long as it does them faster than they are made and taken.
   first_idle,
   round_robin,           ///< in turn
   random,                ///< any, evenly
