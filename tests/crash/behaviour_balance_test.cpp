@@ -217,6 +217,11 @@ class keeping : public balancing {
 };
 
 TEST_F(keeping, short_calls_do_not_need_a_second_worker) {
+  constexpr auto reads = 1'000;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < reads; ++i) (void)std::chrono::steady_clock::now();
+  const std::chrono::nanoseconds a_read = (std::chrono::steady_clock::now() - begin) / reads;
+  if (a_read > 100ns) GTEST_SKIP() << "no call is short where a look at the clock takes " << a_read.count() << " ns";
   const auto task = quick();
   pool pool(watched({.workers = 2}), task);
   completion_queue<int> done(pool);
