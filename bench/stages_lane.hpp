@@ -87,7 +87,7 @@ class lane_in_hand {
   void collect() {
     finished_ = host_.finished();
     at_once_ = host_.newest_answer(slot_, call_id_, copy_, payload_);
-    told_ = host::read_answer(call_id_, copy_);
+    told_ = host::read_answer(call_id_, copy_, payload_);
     fault_ = host::place_fault(told_, arena_bytes, arena_bytes);
   }
   void free() {

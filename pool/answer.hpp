@@ -44,14 +44,16 @@ struct told_answer {
 }
 
 /// The same out of an express copy, which is private already.
-[[nodiscard]] inline told_answer read_answer(std::uint64_t call_id, const shm::express_copy& copy) noexcept {
+[[nodiscard]] inline told_answer read_answer(std::uint64_t call_id, const shm::express_copy& copy,
+                                             const shm::express_payload& payload) noexcept {
+  const shm::express_place there = copy.shape.placed ? payload.place() : shm::express_place{0, copy.shape.length};
   return {.call_id = call_id,
           .service_ns = copy.number,
-          .offset = 0,
-          .length = copy.shape.length,
+          .offset = there.offset,
+          .length = there.length,
           .status = shm::response_status::ok,
           .form = static_cast<detail::payload_form>(copy.shape.form),
-          .in_arena = false,
+          .in_arena = copy.shape.placed,
           .worker_is_spent = (copy.shape.flags & shm::response_flags::spent) != 0};
 }
 

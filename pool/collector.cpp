@@ -31,6 +31,7 @@ bool pool_core::anything_new_besides(bool quiet_answers) const noexcept {
   return !awaited_.each_of(0, count_of_lanes(), [&](unsigned index) {
     const host::lane_port& port = *lanes_[index];
     const std::uint64_t quiet = quiet_answers ? port.lane.quiet() : 0;
+    port.lane.prefetch_newest();
     if ((port.lane.finished() & ~quiet) != 0) return false;
     return port.ready_seen.load(std::memory_order_relaxed) || !port.lane.ready();  // relaxed: a hint
   });

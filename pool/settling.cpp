@@ -29,7 +29,7 @@ std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, boo
   shm::express_payload quick_payload;
   const bool at_once = alone && port.lane.newest_answer(slot, call_id, quick, quick_payload);
   const host::told_answer told =
-      at_once ? host::read_answer(call_id, quick) : host::read_answer(port.lane.response(slot));
+      at_once ? host::read_answer(call_id, quick, quick_payload) : host::read_answer(port.lane.response(slot));
   const std::byte* const inlined = at_once ? quick_payload.bytes.data() : port.lane.response(slot).payload;
   call_state* const call = bury(std::move(state.call));
   if (state.moved) [[unlikely]]

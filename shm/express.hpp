@@ -1,6 +1,6 @@
 #pragma once
-// Writing and reading the express line (shm::express of layout.hpp): one small call or answer beside the word that
-// publishes it.
+// Writing and reading the express line (shm::express of layout.hpp): one call or answer beside the word that publishes
+// it.
 //
 // Called by: shm/lane.cpp. Never: waits for a writer; a copy that is torn or old is no copy. What a worker wrote is
 // bounded here and nothing else: the host checks the rest as it checks a header.
@@ -22,9 +22,16 @@ struct express_copy {
 /// Where the payload of a copy goes: aligned as payloads are.
 struct alignas(16) express_payload {
   std::array<std::byte, express::payload_bytes> bytes;
+
+  /// Of a copy whose shape says that it is `placed`. HOSTILE, as the copy is.
+  [[nodiscard]] express_place place() const noexcept {
+    express_place there;
+    std::memcpy(&there, bytes.data(), sizeof there);
+    return there;
+  }
 };
 
-/// Thread-safety: the one writer of the line.
+/// Thread-safety: the one writer of the line. `payload`: readable up to the next whole word.
 inline void write(express& line, std::uint64_t ticket, express_shape shape, std::uint64_t number,
                   const std::byte* payload) noexcept {
   line.ticket.store(0, std::memory_order_relaxed);      // relaxed: the fence keeps what follows behind it
@@ -33,10 +40,18 @@ inline void write(express& line, std::uint64_t ticket, express_shape shape, std:
   line.number.store(number, std::memory_order_relaxed);
   for (std::size_t at = 0; at < shape.length; at += sizeof(std::uint64_t)) {
     std::uint64_t word = 0;
-    std::memcpy(&word, payload + at, sizeof word);  // a header's payload has room for whole words
+    std::memcpy(&word, payload + at, sizeof word);
     line.payload[at / sizeof word].store(word, std::memory_order_relaxed);
   }
   line.ticket.store(ticket, std::memory_order_release);  // SYNC express: the copy is whole
+}
+
+/// The same for a payload that is in the arena.
+inline void write(express& line, std::uint64_t ticket, express_shape shape, std::uint64_t number,
+                  const express_place& place) noexcept {
+  shape.placed = true;
+  shape.length = sizeof place;
+  write(line, ticket, shape, number, reinterpret_cast<const std::byte*>(&place));
 }
 
 /// Returns: true where the line holds a whole copy under this ticket; `out` and `payload` are private then.
@@ -46,12 +61,27 @@ inline void write(express& line, std::uint64_t ticket, express_shape shape, std:
   out.shape = express_shape::of(line.shape.load(std::memory_order_relaxed));  // relaxed, all three: between two looks
   out.number = line.number.load(std::memory_order_relaxed);
   if (out.shape.length > express::payload_bytes) return false;
+  if (out.shape.placed && out.shape.length != sizeof(express_place)) return false;
   for (std::size_t at = 0; at < out.shape.length; at += sizeof(std::uint64_t)) {
     const std::uint64_t word = line.payload[at / sizeof word].load(std::memory_order_relaxed);
     std::memcpy(payload.bytes.data() + at, &word, sizeof word);
   }
   std::atomic_thread_fence(std::memory_order_acquire);  // SYNC express: a word that was new shows the ticket gone
   return line.ticket.load(std::memory_order_relaxed) == ticket;
+}
+
+/// For a side that spins on the word before the line: what does not fit beside that word comes together with it. Costs
+/// nothing where the other side did not write so much. A hint.
+inline void prefetch_rest(const express& line) noexcept {
+  __builtin_prefetch(reinterpret_cast<const std::byte*>(&line) + sizeof line - 1);
+}
+
+/// Both lines of a slot's header. A hint.
+template <class Header>
+void prefetch_whole(const Header& header) noexcept {
+  static_assert(sizeof header == 2 * line_bytes);
+  __builtin_prefetch(&header);
+  __builtin_prefetch(reinterpret_cast<const std::byte*>(&header) + line_bytes);
 }
 
 /// Asks for the line while nothing depends on it: a store that comes later does not wait for the other core. A hint.

@@ -60,15 +60,18 @@ void host_lane::publish(unsigned slot) noexcept {
 // A worker that has nothing else to do is likely to look at `posted`.
 void host_lane::publish_express(unsigned slot) noexcept {
   const request_header& header = request_.headers[slot];
-  const bool limited = header.limit_ns.load(std::memory_order_relaxed) != 0;  // relaxed: we wrote it
-  if (limited || header.length > express::payload_bytes || (header.flags & request_flags::in_arena) != 0) return;
-  write(request_.words->newest, posts_,
-        {.slot = static_cast<std::uint8_t>(slot),
-         .form = header.form,
-         .flags = header.flags,
-         .length = static_cast<std::uint8_t>(header.length),
-         .task = header.task},
-        header.call_id.load(std::memory_order_relaxed), header.payload + header.offset);  // relaxed: we wrote it
+  if (header.soft_limit != 0) return;
+  const express_shape shape = {.slot = static_cast<std::uint8_t>(slot),
+                               .form = header.form,
+                               .flags = header.flags,
+                               .length = static_cast<std::uint8_t>(header.length),
+                               .task = header.task};
+  const std::uint64_t id = header.call_id.load(std::memory_order_relaxed);  // relaxed: we wrote it
+  if ((header.flags & request_flags::in_arena) != 0) {
+    write(request_.words->newest, posts_, shape, id, express_place{header.offset, header.length});
+  } else if (header.length <= express::payload_bytes) {
+    write(request_.words->newest, posts_, shape, id, header.payload + header.offset);
+  }
 }
 
 parked host_lane::wake_worker() noexcept {
@@ -161,20 +164,18 @@ taken_call worker_lane::take(unsigned slot, bool alone) noexcept {
   express_payload& payload = express_payloads_[slot];
   // Every post is started once: if all but one are, and the copy is of the last post, it is of this slot.
   if (express_copy call; alone && read(request_.words->newest, starts_ + 1, call, payload)) {
+    const express_place there = call.shape.placed ? payload.place() : express_place{0, call.shape.length};
     return {.call_id = call.number,
-            .limit_ns = 0,
             .soft_limit = 0,
             .task = call.shape.task,
             .form = call.shape.form,
             .flags = call.shape.flags,
-            .payload = payload.bytes.data(),
-            .length = call.shape.length};
+            .payload = (call.shape.placed ? request_.arena : payload.bytes.data()) + there.offset,
+            .length = there.length};
   }
   const request_header& header = request_.headers[slot];
   const bool in_arena = (header.flags & request_flags::in_arena) != 0;
-  // relaxed, both: published by `posted`
-  return {.call_id = header.call_id.load(std::memory_order_relaxed),
-          .limit_ns = header.limit_ns.load(std::memory_order_relaxed),
+  return {.call_id = header.call_id.load(std::memory_order_relaxed),  // relaxed: published by `posted`
           .soft_limit = header.soft_limit,
           .task = header.task,
           .form = header.form,
@@ -195,15 +196,18 @@ bool worker_lane::start(unsigned slot, std::uint8_t flags, std::uint64_t now_ns)
 
 void worker_lane::finish(unsigned slot, bool alone) noexcept {
   const response_header& header = response_.headers[slot];
-  if (alone && header.status == static_cast<std::uint8_t>(response_status::ok) && header.in_arena == 0 &&
-      header.length <= express::payload_bytes) {
-    write(response_.words->newest, header.call_id,
-          {.slot = static_cast<std::uint8_t>(slot),
-           .form = header.form,
-           .flags = header.flags,
-           .length = static_cast<std::uint8_t>(header.length),
-           .task = 0},
-          header.service_ns, header.payload + header.offset);
+  if (alone && header.status == static_cast<std::uint8_t>(response_status::ok)) {
+    const express_shape shape = {.slot = static_cast<std::uint8_t>(slot),
+                                 .form = header.form,
+                                 .flags = header.flags,
+                                 .length = static_cast<std::uint8_t>(header.length),
+                                 .task = 0};
+    if (header.in_arena != 0) {
+      write(response_.words->newest, header.call_id, shape, header.service_ns,
+            express_place{header.offset, header.length});
+    } else if (header.length <= express::payload_bytes) {
+      write(response_.words->newest, header.call_id, shape, header.service_ns, header.payload + header.offset);
+    }
   }
   done_ ^= bit(slot);
   response_.words->done.store(done_, std::memory_order_release);  // SYNC done: publishes header and payload

@@ -54,7 +54,6 @@ struct response_view {
 /// What a worker needs of a call in order to run it, wherever it was read.
 struct taken_call {
   std::uint64_t call_id;
-  std::uint64_t limit_ns;
   std::uint32_t soft_limit;
   std::uint16_t task;
   std::uint8_t form;
@@ -115,14 +114,16 @@ class host_lane {
            (posted ^ response_.words->done.load(std::memory_order_relaxed));
   }
   [[nodiscard]] const response_header& response(unsigned slot) const noexcept { return response_.headers[slot]; }
-  /// The slot's answer, where it is the newest and small: then its header need not be read. HOSTILE, as the header is.
+  /// The slot's answer, where it is the newest: then its header need not be read. HOSTILE, as the header is.
   [[nodiscard]] bool newest_answer(unsigned slot, std::uint64_t call_id, express_copy& answer,
                                    express_payload& payload) const noexcept {
     return read(response_.words->newest, call_id, answer, payload) && answer.shape.slot == slot;
   }
+  /// The caller spins on finished().
+  void prefetch_newest() const noexcept { prefetch_rest(response_.words->newest); }
   /// The caller will read these answers.
   void fetch(std::uint64_t finished) const noexcept {
-    for_each_from(finished, head_, [&](unsigned slot) { __builtin_prefetch(&response_.headers[slot]); });
+    for_each_from(finished, head_, [&](unsigned slot) { prefetch_whole(response_.headers[slot]); });
   }
   [[nodiscard]] const std::byte* response_arena() const noexcept { return response_.arena; }
   /// The answer no longer counts as in flight; its slot and arena bytes stay the worker's until free().
@@ -264,6 +265,8 @@ class worker_lane {
   [[nodiscard]] std::uint64_t pending() const noexcept {
     return request_.words->posted.load(std::memory_order_acquire) ^ started_;
   }
+  /// The caller spins on pending().
+  void prefetch_newest() const noexcept { prefetch_rest(request_.words->newest); }
   /// The next of `pending` in ring order; moves the cursor behind it. Requires: pending != 0.
   [[nodiscard]] unsigned next(std::uint64_t pending) noexcept {
     const unsigned slot = first_from(pending, cursor_);
@@ -273,8 +276,10 @@ class worker_lane {
   [[nodiscard]] const request_header& request(unsigned slot) const noexcept { return request_.headers[slot]; }
   /// What was posted in a slot that next() gave. `alone`: nothing else was pending.
   [[nodiscard]] taken_call take(unsigned slot, bool alone) noexcept;
+  /// The caller will ask for taken() soon.
+  void prefetch_taken() const noexcept { __builtin_prefetch(&request_.words->taken); }
   /// The caller will take this slot next.
-  void fetch(unsigned slot) const noexcept { __builtin_prefetch(&request_.headers[slot]); }
+  void fetch(unsigned slot) const noexcept { prefetch_whole(request_.headers[slot]); }
   [[nodiscard]] unsigned following(std::uint64_t pending) const noexcept { return first_from(pending, cursor_); }
 
   /// Stamps and toggles `started`, then looks at `recall`: false, it was recalled and must not run: finish it as

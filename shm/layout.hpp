@@ -192,39 +192,48 @@ struct alignas(2 * line_bytes) request_header {
   std::byte payload[inline_payload_bytes];
 };
 
-/// A copy of a small call, or of a small answer, in the line of the word that publishes it: a side that spins on that
-/// word has it without fetching the slot's header, which is a second cache miss. Written only where the other side is
-/// likely to spin. A sequence lock: `ticket` is 0 while the rest is written, and nobody waits: whoever reads a torn
-/// copy, or an old one, goes by the header, which is always complete.
+/// A copy of a call, or of an answer, in the line of the word that publishes it and in the one beside that: a side that
+/// spins on that word has it without fetching the slot's header, which is a second cache miss. A payload of the arena
+/// is told by its place. Written only where the other side is likely to spin. A sequence lock: `ticket` is 0 while the
+/// rest is written, and nobody waits: whoever reads a torn copy, or an old one, goes by the header, which is always
+/// complete.
 struct express {
-  static constexpr std::size_t payload_words = 4, payload_bytes = 8 * payload_words;
+  static constexpr std::size_t payload_bytes = inline_payload_bytes, payload_words = payload_bytes / 8;
   word64 ticket;  ///< SYNC express: which one this is: requests, host_lane's count of posts; answers, the call's id
   word64 shape;   ///< express_shape
   word64 number;  ///< requests, the call's id; answers, service_ns
-  word64 payload[payload_words];
+  word64 payload[payload_words];  ///< or express_place
+};
+
+/// Where in the arena the payload is.
+struct express_place {
+  std::uint64_t offset;
+  std::uint64_t length;
 };
 
 /// express::shape
 ///   bits 0-5    slot
 ///   bits 8-15   form    detail::payload_form
 ///   bits 16-23  flags   requests, request_flags; answers, response_flags
-///   bits 24-31  length  of the payload, bytes
+///   bits 24-31  length  of what is in express::payload, bytes
 ///   bits 32-47  task    requests only
+///   bit 48      placed  express::payload is an express_place
 struct express_shape {
   std::uint8_t slot;
   std::uint8_t form;
   std::uint8_t flags;
   std::uint8_t length;
   std::uint16_t task;
+  bool placed = false;
 
   [[nodiscard]] constexpr std::uint64_t packed() const noexcept {
     return std::uint64_t{slot} | std::uint64_t{form} << 8U | std::uint64_t{flags} << 16U |
-           std::uint64_t{length} << 24U | std::uint64_t{task} << 32U;
+           std::uint64_t{length} << 24U | std::uint64_t{task} << 32U | std::uint64_t{placed} << 48U;
   }
   [[nodiscard]] static constexpr express_shape of(std::uint64_t packed) noexcept {
-    return {static_cast<std::uint8_t>(packed), static_cast<std::uint8_t>(packed >> 8U),
-            static_cast<std::uint8_t>(packed >> 16U), static_cast<std::uint8_t>(packed >> 24U),
-            static_cast<std::uint16_t>(packed >> 32U)};
+    return {static_cast<std::uint8_t>(packed),         static_cast<std::uint8_t>(packed >> 8U),
+            static_cast<std::uint8_t>(packed >> 16U),  static_cast<std::uint8_t>(packed >> 24U),
+            static_cast<std::uint16_t>(packed >> 32U), (packed >> 48U & 1U) != 0};
   }
 };
 
@@ -380,7 +389,8 @@ static_assert(sizeof(crash_record) <= page_bytes / 2 && sizeof(refusal_record) <
 static_assert(sizeof(verdict) <= page_bytes && sizeof(supervisor_words) <= page_bytes);
 static_assert(sizeof(supervisor_lane) == 3 * page_bytes);
 static_assert(request_layout::arena % page_bytes == 0 && response_layout::arena % page_bytes == 0);
-static_assert(sizeof(express) + sizeof(word64) == line_bytes, "in one line with the word that publishes it");
+static_assert(sizeof(express) + sizeof(word64) <= 2 * line_bytes, "beside the word that publishes it");
+static_assert(express::payload_bytes % sizeof(word64) == 0 && sizeof(express_place) <= express::payload_bytes);
 static_assert(offsetof(request_words, newest) == 8 && offsetof(response_words, newest) == 8);
 static_assert(offsetof(request_words, posted) == 0 && offsetof(request_words, taken) == 128);
 static_assert(offsetof(request_words, recall) == 256 && offsetof(request_words, kill_at_ns) == 384);

@@ -143,7 +143,10 @@ void loop::rest() {
   announce();
   crash_recorder::running(0);
   now_ns_ = 0;
-  const auto called = [&] { return lane_.pending() != 0 || retiring(); };
+  const auto called = [&] {
+    lane_.prefetch_newest();
+    return lane_.pending() != 0 || retiring();
+  };
   if (idler_.spin(called)) return;
   flush_stdout();  // what tasks have printed is seen while nothing runs
   idler_.park(lane_, called);

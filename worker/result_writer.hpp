@@ -27,6 +27,7 @@ class result_writer {
   /// The slot was posted anew: the host has taken what it held. Cost: a test of a bit.
   void begin(unsigned slot) noexcept {
     if (shm::test(held_, slot)) release(slot);
+    if (held_ != 0) lane_.prefetch_taken();  // while the task runs: room_for() waits for that line otherwise
   }
   /// Fills status, form, place and payload of the slot's response header. An earlier answer to the same call is
   /// replaced.

@@ -1,10 +1,11 @@
-// Fuzzes the way of an answer through the host: a response header and the arena behind it, both as a hostile worker may
-// leave them, read by pool/answer.hpp, received by the typed call, taken by the future; and the crash record of a
-// worker that died. Header, arena and record have exactly their sizes, so that AddressSanitizer sees a step out of
-// them. Called by libFuzzer and by replay_main.cpp. What the codec makes of a payload's inside is codec_fuzz.cpp's.
+// Fuzzes the way of an answer through the host: a response header, or the express copy of one, and the arena behind it,
+// as a hostile worker may leave them, read by pool/answer.hpp, received by the typed call, taken by the future; and the
+// crash record of a worker that died. Header, arena and record have exactly their sizes, so that AddressSanitizer sees
+// a step out of them. Called by libFuzzer and by replay_main.cpp. What the codec makes of a payload's inside is
+// codec_fuzz.cpp's.
 //
-//   byte 0       what is expected: the type of the result, or a death
-//   byte 1..48   the fields of the response header as they are in memory, then its inline payload
+//   byte 0       what is expected: the type of the result, or a death; bit 7: of an express copy
+//   byte 1..48   the fields of the response header as they are in memory, then its inline payload; or shm::express
 //   the rest     the beginning of the response arena; zeros behind it
 
 #include <algorithm>
@@ -97,15 +98,13 @@ constexpr void (*receivers[])(detail::payload_view) = {
     receive<detail::view_call, trusted_view>,
 };
 
-void answer(std::uint8_t kind, std::span<const std::uint8_t> input) {
-  const exact_memory header(sizeof(shm::response_header), input);
-  const exact_memory arena(arena_bytes, behind(input, sizeof(shm::response_header)));
-  const auto& shared = *reinterpret_cast<const shm::response_header*>(header.data());
-  const host::told_answer told = host::read_answer(shared);
+/// `inlined`, in `slot`: where the payload is that is not in the arena.
+void accept(std::uint8_t kind, const host::told_answer& told, const std::byte* inlined, const exact_memory& slot,
+            const exact_memory& arena) {
   if (host::place_fault(told, arena_bytes, payload_cap) != nullptr) return;
-  const std::byte* const from = (told.in_arena ? arena.data() : shared.payload) + told.offset;
+  const std::byte* const from = (told.in_arena ? arena.data() : inlined) + told.offset;
   const std::span<const std::byte> bytes(from, static_cast<std::size_t>(told.length));
-  require(bytes.size() <= payload_cap && (told.in_arena ? arena : header).holds(bytes));
+  require(bytes.size() <= payload_cap && (told.in_arena ? arena : slot).holds(bytes));
   if (told.status == shm::response_status::exception) {
     detail::private_bytes copy;
     copy.assign(bytes);
@@ -113,6 +112,25 @@ void answer(std::uint8_t kind, std::span<const std::uint8_t> input) {
     return;
   }
   receivers[kind % std::size(receivers)]({told.form, bytes});
+}
+
+void answer(std::uint8_t kind, std::span<const std::uint8_t> input) {
+  const exact_memory header(sizeof(shm::response_header), input);
+  const exact_memory arena(arena_bytes, behind(input, sizeof(shm::response_header)));
+  const auto& shared = *reinterpret_cast<const shm::response_header*>(header.data());
+  accept(kind, host::read_answer(shared), shared.payload, header, arena);
+}
+
+void express_answer(std::uint8_t kind, std::span<const std::uint8_t> input) {
+  const exact_memory memory(sizeof(shm::express), input);
+  const exact_memory arena(arena_bytes, behind(input, sizeof(shm::express)));
+  const auto& line = *reinterpret_cast<const shm::express*>(memory.data());
+  const exact_memory copied(sizeof(shm::express_payload), {});
+  auto& payload = *reinterpret_cast<shm::express_payload*>(copied.data());
+  shm::express_copy copy;
+  const std::uint64_t ticket = line.ticket.load(std::memory_order_relaxed);
+  if (!shm::read(line, ticket, copy, payload)) return;
+  accept(kind, host::read_answer(ticket, copy, payload), payload.bytes.data(), copied, arena);
 }
 
 void death(std::span<const std::uint8_t> input) {
@@ -138,6 +156,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::span<const std::uint8_t> rest(data + 1, size - 1);
   if (data[0] == 0xff) {
     death(rest);
+  } else if ((data[0] & 0x80) != 0) {
+    express_answer(data[0] & 0x7f, rest);
   } else {
     answer(data[0], rest);
   }

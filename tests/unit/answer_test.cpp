@@ -44,6 +44,30 @@ TEST(answer, is_read_field_by_field) {
   EXPECT_EQ(told.length, 777U);
 }
 
+TEST(answer, an_express_copy_says_the_same) {
+  shm::express_payload payload{};
+  shm::express_copy copy{.shape = {.slot = 3, .form = 1, .flags = shm::response_flags::spent, .length = 80, .task = 0},
+                         .number = 42};
+  const told_answer beside = read_answer(7, copy, payload);
+  EXPECT_EQ(beside.call_id, 7U);
+  EXPECT_EQ(beside.service_ns, 42U);
+  EXPECT_EQ(beside.status, response_status::ok);
+  EXPECT_EQ(beside.form, payload_form::fixed);
+  EXPECT_TRUE(beside.worker_is_spent);
+  EXPECT_FALSE(beside.in_arena);
+  EXPECT_EQ(beside.offset, 0U);
+  EXPECT_EQ(beside.length, 80U);
+  const shm::express_place there{.offset = huge - 15, .length = 777};
+  std::memcpy(payload.bytes.data(), &there, sizeof there);
+  copy.shape.placed = true;
+  copy.shape.length = sizeof there;
+  const told_answer in_arena = read_answer(7, copy, payload);
+  EXPECT_TRUE(in_arena.in_arena);
+  EXPECT_EQ(in_arena.offset, huge - 15);
+  EXPECT_EQ(in_arena.length, 777U);
+  EXPECT_NE(place_fault(in_arena, arena_bytes, cap), nullptr) << "told, and not believed";
+}
+
 TEST(answer, values_that_are_no_enumerators_and_no_bools_are_carried_without_being_believed) {
   shm::response_header header;
   std::memset(static_cast<void*>(&header), 0xff, sizeof header);

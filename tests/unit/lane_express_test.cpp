@@ -20,7 +20,9 @@ using selvage::tests::lane_pair;
 struct call {
   std::uint64_t length = 8;
   std::uint64_t limit_ns = 0;
+  std::uint32_t soft_limit = 0;
   std::uint8_t flags = 0;
+  std::uint64_t offset = 0;
   std::uint64_t word = 0x1122334455667788;
 };
 
@@ -29,11 +31,11 @@ unsigned post(lane_pair& lane, const call& what = {}) {
   request_header& header = lane.host.header(slot);
   header.call_id.store(++lane.last_call, std::memory_order_relaxed);
   header.limit_ns.store(what.limit_ns, std::memory_order_relaxed);
-  header.soft_limit = 7;
+  header.soft_limit = what.soft_limit;
   header.task = 513;
   header.form = 2;
   header.flags = static_cast<std::uint8_t>(lane.host.base_flags(slot) | what.flags);
-  header.offset = 0;
+  header.offset = what.offset;
   header.length = what.length;
   std::memcpy(header.payload, &what.word, sizeof what.word);
   lane.host.publish(slot);
@@ -52,14 +54,15 @@ taken_call take_next(lane_pair& lane, unsigned& slot, bool alone = true) {
   return taken;
 }
 
-void answer(lane_pair& lane, unsigned slot, std::uint64_t length, response_status status = response_status::ok) {
+void answer(lane_pair& lane, unsigned slot, std::uint64_t length, response_status status = response_status::ok,
+            bool in_arena = false) {
   response_header& header = lane.worker.response(slot);
   header.call_id = lane.call_in(slot);
   header.service_ns = 99;
   header.status = static_cast<std::uint8_t>(status);
   header.form = 1;
-  header.in_arena = 0;
-  header.offset = 0;
+  header.in_arena = in_arena ? 1 : 0;
+  header.offset = in_arena ? 4096 : 0;
   header.length = length;
   std::memset(header.payload, 0x5a, sizeof header.payload);
   lane.worker.finish(slot, true);
@@ -84,7 +87,6 @@ TEST(lane_express, a_call_alone_in_its_lane_is_taken_from_the_line_of_its_bit) {
     EXPECT_EQ(taken.form, 2);
     EXPECT_EQ(taken.flags, lane.worker.request(slot).flags);
     EXPECT_EQ(taken.length, 8U);
-    EXPECT_EQ(taken.limit_ns, 0U);
     EXPECT_EQ(std::memcmp(taken.payload, lane.worker.request(slot).payload, 8), 0);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(taken.payload) % 16, 0U);
     answer(lane, slot, 8);
@@ -102,8 +104,19 @@ TEST(lane_express, what_does_not_fit_or_has_a_limit_is_taken_from_its_header) {
   EXPECT_TRUE(fits({.length = 0}));
   EXPECT_TRUE(fits({.length = express::payload_bytes}));
   EXPECT_FALSE(fits({.length = express::payload_bytes + 1}));
-  EXPECT_FALSE(fits({.limit_ns = 1}));
-  EXPECT_FALSE(fits({.flags = request_flags::in_arena}));
+  EXPECT_FALSE(fits({.soft_limit = 1}));
+  EXPECT_TRUE(fits({.limit_ns = 1})) << "which is for the supervisor only";
+}
+
+TEST(lane_express, a_payload_in_the_arena_is_found_by_its_place) {
+  lane_pair lane;
+  const unsigned slot = post(lane, {.length = 70'000, .flags = request_flags::in_arena, .offset = 4096});
+  lane.memory.request().headers[slot].length = 5;  // where it is not looked for
+  unsigned next = 64;
+  const taken_call taken = take_next(lane, next);
+  ASSERT_EQ(next, slot);
+  EXPECT_EQ(taken.length, 70'000U);
+  EXPECT_EQ(taken.payload, lane.memory.request().arena + 4096);
 }
 
 TEST(lane_express, calls_behind_others_are_taken_from_their_headers_and_their_own_payloads) {
@@ -155,6 +168,20 @@ TEST(lane_express, a_small_answer_is_read_from_the_line_of_its_bit) {
   EXPECT_FALSE(lane.host.newest_answer(slot, lane.call_in(slot) + 1, copy, payload)) << "another call";
 }
 
+TEST(lane_express, an_answer_in_the_arena_is_told_by_its_place) {
+  lane_pair lane;
+  unsigned slot = 64;
+  (void)post(lane);
+  (void)take_next(lane, slot);
+  answer(lane, slot, 70'000, response_status::ok, true);
+  express_copy copy;
+  express_payload payload;
+  ASSERT_TRUE(lane.host.newest_answer(slot, lane.call_in(slot), copy, payload));
+  ASSERT_TRUE(copy.shape.placed);
+  EXPECT_EQ(payload.place().offset, 4096U);
+  EXPECT_EQ(payload.place().length, 70'000U);
+}
+
 TEST(lane_express, other_answers_are_read_from_their_headers) {
   const auto at_once = [](std::uint64_t length, response_status status) {
     lane_pair lane;
@@ -196,14 +223,29 @@ TEST(lane_express, a_length_beyond_the_line_is_no_copy) {
   EXPECT_FALSE(read(line, 5, copy, payload));
 }
 
+TEST(lane_express, a_place_of_another_size_is_no_copy) {
+  for (const std::size_t length : {std::size_t{0}, sizeof(express_place) - 1, sizeof(express_place) + 1}) {
+    express line{};
+    line.ticket.store(5, std::memory_order_relaxed);
+    const auto told = static_cast<std::uint8_t>(length);
+    line.shape.store(
+        express_shape{.slot = 0, .form = 1, .flags = 0, .length = told, .task = 0, .placed = true}.packed(),
+        std::memory_order_relaxed);
+    express_copy copy;
+    express_payload payload;
+    EXPECT_FALSE(read(line, 5, copy, payload)) << length;
+  }
+}
+
 TEST(lane_express, shapes_survive_packing) {
-  for (const express_shape it : {express_shape{0, 0, 0, 0, 0}, express_shape{63, 3, 7, 32, 65535}}) {
+  for (const express_shape it : {express_shape{0, 0, 0, 0, 0}, express_shape{63, 3, 7, 80, 65535, true}}) {
     const express_shape back = express_shape::of(it.packed());
     EXPECT_EQ(back.slot, it.slot);
     EXPECT_EQ(back.form, it.form);
     EXPECT_EQ(back.flags, it.flags);
     EXPECT_EQ(back.length, it.length);
     EXPECT_EQ(back.task, it.task);
+    EXPECT_EQ(back.placed, it.placed);
   }
 }
 
