@@ -253,6 +253,8 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   bool settle_finished(host::lane_port& port, std::uint64_t finished, lock_type& held);
   void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
                      const std::byte* inlined, lock_type& held);
+  void accept_status(host::lane_port& port, call_state& call, const host::told_answer& told);
+  bool accept_in_place(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer);
   void accept_value(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer, bool in_arena,
                     lock_type& held);
   void accept_exception(host::lane_port& port, call_state& call, const payload_view& answer);

@@ -1,4 +1,5 @@
-// A call into a lane.
+// A call into a lane. What says `inline` is on the way of every call; without it nothing that has a name outside is
+// inlined in position-independent code.
 
 #include <string.h>
 
@@ -144,8 +145,15 @@ error pool_core::too_large_error(const call_state& call, std::size_t size) const
 
 bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held) {
   look_at_supervisor();
-  if (desk.balancer.prefers_idle()) {  // then the first that would not have to be woken: no other is looked at
-    for (const auto& port : lanes_of(desk)) {
+  const auto lanes = lanes_of(desk);
+  if (lanes.size() == 1 && arguments.bound < host::depth_rule::costly_to_keep_bytes) {  // every rule says the same
+    host::lane_port& port = *lanes.front();
+    if (!port.usable() || !desk.balancer.depth().takes(port.in_flight_count(), port.load_ns)) return false;
+    const auto result = post_to(port, call, arguments, held);
+    if (result == host::post_result::posted) return true;
+    if (result != host::post_result::no_memory || call.settled()) return false;
+  } else if (desk.balancer.prefers_idle()) {  // then the first that would not have to be woken: no other is looked at
+    for (const auto& port : lanes) {
       if (!port->usable() || port->in_flight_count() != 0 || port->lane.worker_sleeps()) continue;
       if (post_to(*port, call, arguments, held) == host::post_result::posted) return true;
       if (call.settled()) return false;
@@ -252,8 +260,8 @@ error pool_core::closed_error(const call_state& call) const {
   return error(base_failure(call, errc::pool_closed, "the pool has been shut down"));
 }
 
-void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena,
-                            std::uint64_t offset, std::uint64_t length) {
+inline void pool_core::fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form,
+                                   bool in_arena, std::uint64_t offset, std::uint64_t length) {
   if (call.id == 0) call.id = next_call_id_++;
   shm::request_header& header = port.lane.header(slot);
   // Where the supervisor looks at what a worker uses it looks at a call without a limit on the clock all the same.
@@ -276,7 +284,7 @@ void pool_core::wake(host::lane_port& port) noexcept {
   if (port.lane.wake_worker() == shm::parked::event) base::ring_eventfd(port.event_fd.get());
 }
 
-void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) {
+inline void pool_core::publish(host::lane_port& port, unsigned slot, call_state& call) {
   const std::uint64_t estimate = estimates_.of(call.task_index);
   host::slot_state& state = port.slots[slot];
   state.call = host::call_ptr::share(&call);

@@ -1,4 +1,5 @@
-// An answer becomes an outcome. Everything a worker wrote is read once, checked, and only then used.
+// An answer becomes an outcome. Everything a worker wrote is read once, checked, and only then used. `inline`: see
+// posting.cpp.
 
 #include <algorithm>
 #include <cstring>
@@ -64,8 +65,28 @@ std::uint64_t pool_core::settle_answer(host::lane_port& port, unsigned slot, boo
   return told.length;
 }
 
-void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
-                              const std::byte* inlined, lock_type& held) {
+inline void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& call,
+                                     const host::told_answer& told, const std::byte* inlined, lock_type& held) {
+  const bool threw = told.status == shm::response_status::exception;
+  if (told.status != shm::response_status::ok && !threw) return accept_status(port, call, told);
+  // What is to be said of an exception is not the task's result: the cap is not for it.
+  const std::uint64_t cap = threw ? std::max<std::uint64_t>(payload_cap_, schema::report_bytes) : payload_cap_;
+  const char* fault = host::place_fault(told, shape_.response_arena_bytes, cap);
+  if (fault == nullptr && told.in_arena && !port.readable(told.offset, told.length))
+    fault = "its payload is in memory that cannot be had";
+  if (fault != nullptr) [[unlikely]]
+    return answer_is_bad(port, call, fault);
+  const std::byte* const from = (told.in_arena ? port.lane.response_arena() : inlined) + told.offset;
+  const payload_view answer{told.form, {from, static_cast<std::size_t>(told.length)}};
+  if (threw) return accept_exception(port, call, answer);
+  (void)some_threads_were_refused(port);  // this call was content with that
+  estimates_.learn(call.task_index, told.service_ns);
+  accept_value(port, slot, call, answer, told.in_arena, held);
+  if (call.settled() && !call.problem) figures_.time(call.task_index, told.service_ns);
+}
+
+// An answer without a payload.
+void pool_core::accept_status(host::lane_port& port, call_state& call, const host::told_answer& told) {
   switch (told.status) {
     case shm::response_status::payload_too_large:
       settle(call, error(base_failure(call, errc::payload_too_large,
@@ -84,43 +105,28 @@ void pool_core::accept_answer(host::lane_port& port, unsigned slot, call_state& 
                                     : "an allocation failed in the worker, whose limit is " +
                                           std::to_string(port.limits.memory_bytes) + " bytes (pool_options::memory)")));
       return;
-    case shm::response_status::ok:
-    case shm::response_status::exception:
-      break;
     default:
       answer_is_bad(port, call, "its status is none");
-      return;
   }
-  // What is to be said of an exception is not the task's result: the cap is not for it.
-  const std::uint64_t cap = told.status == shm::response_status::exception
-                                ? std::max<std::uint64_t>(payload_cap_, schema::report_bytes)
-                                : payload_cap_;
-  if (const char* const fault = host::place_fault(told, shape_.response_arena_bytes, cap))
-    return answer_is_bad(port, call, fault);
-  if (told.in_arena && !port.readable(told.offset, told.length))
-    return answer_is_bad(port, call, "its payload is in memory that cannot be had");
-  const std::byte* const from = (told.in_arena ? port.lane.response_arena() : inlined) + told.offset;
-  const payload_view answer{told.form, {from, static_cast<std::size_t>(told.length)}};
-  if (told.status == shm::response_status::exception) return accept_exception(port, call, answer);
-  (void)some_threads_were_refused(port);  // this call was content with that
-  estimates_.learn(call.task_index, told.service_ns);
-  accept_value(port, slot, call, answer, told.in_arena, held);
-  if (call.settled() && !call.problem) figures_.time(call.task_index, told.service_ns);
 }
 
-void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer,
-                             bool in_arena, lock_type& held) {
+// Returns: its bytes stay where they are, for a view.
+bool pool_core::accept_in_place(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer) {
   const std::size_t size = answer.bytes.size();
-  const auto offset = [&] { return static_cast<std::uint64_t>(answer.bytes.data() - port.lane.response_arena()); };
-  if (in_arena && size != 0 && call.keep_in_place(answer) && port.view_fits(offset(), size, payload_cap_)) {
-    port.hold_view(slot, offset(), size);
-    call.in_place = true;
-    call.lane = static_cast<std::uint8_t>(port.index);
-    call.slot = static_cast<std::uint8_t>(slot);
-    call.keeps_pool = shared_from_this();
-    settle(call);
-    return;
-  }
+  const auto offset = static_cast<std::uint64_t>(answer.bytes.data() - port.lane.response_arena());
+  if (size == 0 || !call.keep_in_place(answer) || !port.view_fits(offset, size, payload_cap_)) return false;
+  port.hold_view(slot, offset, size);
+  call.in_place = true;
+  call.lane = static_cast<std::uint8_t>(port.index);
+  call.slot = static_cast<std::uint8_t>(slot);
+  call.keeps_pool = shared_from_this();
+  settle(call);
+  return true;
+}
+
+inline void pool_core::accept_value(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer,
+                                    bool in_arena, lock_type& held) {
+  if (in_arena && accept_in_place(port, slot, call, answer)) return;
   // Copying a large answer is no reason to keep others from posting. The slot is still ours, and only we handle deaths.
   const bool outside = answer.bytes.size() > copy_under_lock_bytes;
   std::string fault;
@@ -207,7 +213,7 @@ void pool_core::settle(call_state& call, error problem) {
 }
 
 // Wakes whoever waits for it.
-void pool_core::conclude(call_state& call) {
+inline void pool_core::conclude(call_state& call) {
   host::lane_port* const port = call.place == call_place::posted ? lanes_[call.lane].get() : nullptr;
   call.place = call_place::settled;
   --unsettled_;
