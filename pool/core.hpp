@@ -195,12 +195,13 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   void prepare(call_state& call, const task_record& task, const call_options& options);
   bool post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held);
   bool post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held);
+  void settle_unless_it_may_fit(const class_desk& desk, call_state& call, std::size_t bound, int why);
   void stop_writing(host::lane_port& port, lock_type& held);
   void never_mind() noexcept;
   host::post_result post_to(host::lane_port& port, call_state& call, const payload_source& arguments, lock_type& held);
-  void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena,
-                   std::uint64_t offset, std::uint64_t length);
-  void publish(host::lane_port& port, unsigned slot, call_state& call);
+  inline void fill_header(host::lane_port& port, unsigned slot, call_state& call, payload_form form, bool in_arena,
+                          std::uint64_t offset, std::uint64_t length);
+  inline void publish(host::lane_port& port, unsigned slot, call_state& call);
   static void wake(host::lane_port& port) noexcept;
   void enqueue(call_state& call, const payload_source& arguments, host::call_queue& queue, lock_type& held);
   void pump_queues(lock_type& held);
@@ -251,18 +252,18 @@ class pool_core : public std::enable_shared_from_this<pool_core> {
   // settling.cpp
   std::uint64_t settle_answer(host::lane_port& port, unsigned slot, bool alone, lock_type& held);
   bool settle_finished(host::lane_port& port, std::uint64_t finished, lock_type& held);
-  void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
-                     const std::byte* inlined, lock_type& held);
+  inline void accept_answer(host::lane_port& port, unsigned slot, call_state& call, const host::told_answer& told,
+                            const std::byte* inlined, lock_type& held);
   void accept_status(host::lane_port& port, call_state& call, const host::told_answer& told);
   bool accept_in_place(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer);
-  void accept_value(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer, bool in_arena,
-                    lock_type& held);
+  inline void accept_value(host::lane_port& port, unsigned slot, call_state& call, const payload_view& answer,
+                           bool in_arena, lock_type& held);
   void accept_exception(host::lane_port& port, call_state& call, const payload_view& answer);
   bool some_threads_were_refused(host::lane_port& port) const noexcept;
   void answer_is_bad(host::lane_port& port, call_state& call, const std::string& why);
   void settle(call_state& call);
   void settle(call_state& call, error problem);
-  void conclude(call_state& call);
+  inline void conclude(call_state& call);
   void settle_from_outside(call_state& call, error problem);
   void retire(host::lane_port& port, shm::recycle_reason why);
   /// Lets go of a call once the lock is not held: its destructor may be anybody's. Returns: the call, valid until then.

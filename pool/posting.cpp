@@ -1,5 +1,5 @@
-// A call into a lane. What says `inline` is on the way of every call; without it nothing that has a name outside is
-// inlined in position-independent code.
+// A call into a lane. What says `inline` is on the way of every call, and is called from here only:
+// position-independent code does not inline what another library could replace.
 
 #include <string.h>
 
@@ -150,9 +150,11 @@ bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload
     host::lane_port& port = *lanes.front();
     if (!port.usable() || !desk.balancer.depth().takes(port.in_flight_count(), port.load_ns)) return false;
     const auto result = post_to(port, call, arguments, held);
-    if (result == host::post_result::posted) return true;
-    if (result != host::post_result::no_memory || call.settled()) return false;
-  } else if (desk.balancer.prefers_idle()) {  // then the first that would not have to be woken: no other is looked at
+    if (result == host::post_result::no_memory)
+      settle_unless_it_may_fit(desk, call, arguments.bound, port.reserve_error);
+    return result == host::post_result::posted;
+  }
+  if (desk.balancer.prefers_idle()) {  // then the first that would not have to be woken: no other is looked at
     for (const auto& port : lanes) {
       if (!port->usable() || port->in_flight_count() != 0 || port->lane.worker_sleeps()) continue;
       if (post_to(*port, call, arguments, held) == host::post_result::posted) return true;
@@ -185,16 +187,18 @@ bool pool_core::post_by_load(class_desk& desk, call_state& call, const payload_s
     if (result == host::post_result::no_memory) no_memory = port.reserve_error;
     loads[*chosen].usable = false;
   }
-  // It waits where another lane has memory enough, only not just now.
-  const auto may_hold_it = [&](const auto& port) {
-    return !port->failed && port->arena.bytes_reserved() >= arguments.bound;
-  };
-  if (no_memory == 0 || std::any_of(lanes.begin(), lanes.end(), may_hold_it)) return false;
-  settle_from_outside(
-      call, error(base_failure(call, errc::payload_exhausted,
-                               std::string("no shared memory for the arguments: ") + ::strerrordesc_np(no_memory) +
-                                   "; " + shm::shared_memory_figures(arguments.bound))));
+  if (no_memory != 0) settle_unless_it_may_fit(desk, call, arguments.bound, no_memory);
   return false;
+}
+
+// `why`: errno of a lane that could not reserve memory for its arguments. It waits where one has enough, only not just
+// now.
+void pool_core::settle_unless_it_may_fit(const class_desk& desk, call_state& call, std::size_t bound, int why) {
+  const auto may_hold_it = [&](const auto& port) { return !port->failed && port->arena.bytes_reserved() >= bound; };
+  if (std::ranges::any_of(lanes_of(desk), may_hold_it)) return;
+  settle_from_outside(call, error(base_failure(call, errc::payload_exhausted,
+                                               std::string("no shared memory for the arguments: ") +
+                                                   ::strerrordesc_np(why) + "; " + shm::shared_memory_figures(bound))));
 }
 
 host::post_result pool_core::post_to(host::lane_port& port, call_state& call, const payload_source& arguments,

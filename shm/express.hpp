@@ -2,8 +2,8 @@
 // Writing and reading the express line (shm::express of layout.hpp): one call or answer beside the word that publishes
 // it.
 //
-// Called by: shm/lane.cpp. Never: waits for a writer; a copy that is torn or old is no copy. What a worker wrote is
-// bounded here and nothing else: the host checks the rest as it checks a header.
+// Called by: shm/lane.*, and pool/answer.hpp for what was read. Never: waits for a writer; a copy that is torn or old
+// is no copy. What a worker wrote is bounded here and nothing else: the host checks the rest as it checks a header.
 
 #include <array>
 #include <cstddef>

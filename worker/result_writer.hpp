@@ -24,10 +24,10 @@ class result_writer {
   result_writer(shm::worker_lane& lane, shm::arena::limits arena, std::size_t cap, const idle_options& idle) noexcept
       : lane_(lane), arena_(arena), cap_(cap), idler_(idle) {}
 
-  /// The slot was posted anew: the host has taken what it held. Cost: a test of a bit.
+  /// The slot was posted anew: the host has taken what it held. Cost: a test of a bit, a prefetch.
   void begin(unsigned slot) noexcept {
     if (shm::test(held_, slot)) release(slot);
-    if (held_ != 0) lane_.prefetch_taken();  // while the task runs: room_for() waits for that line otherwise
+    if (held_ != 0) lane_.prefetch_taken();  // meanwhile: room_for() waits for that line otherwise
   }
   /// Fills status, form, place and payload of the slot's response header. An earlier answer to the same call is
   /// replaced.

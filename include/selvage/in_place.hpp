@@ -34,9 +34,8 @@ template <class Fill>
 
 /// A trusted task's result, still in shared memory. It holds a slot of its worker's lane: views hold at most half of a
 /// lane's slots and of its arena, and leave room for a result of pool_options::payload_cap; beyond that, results are
-/// copied, and the view is of the copy. A worker that dies
-/// is not
-/// replaced before the last view of its lane is gone.
+/// copied, and the view is of the copy. A worker that dies is not replaced before the last view of its lane is gone,
+/// and the last answered future whose view was not taken.
 class trusted_view {
  public:
   trusted_view() noexcept = default;

@@ -90,8 +90,8 @@ class pool {
 
   /// Like call, for a trusted task whose result is one string, byte span or vector of scalars: the result is looked at
   /// where the worker wrote it, without a copy. The worker can change those bytes while you look: only for tasks that
-  /// you trust. A view that is held when its worker dies keeps that worker's place empty until it is dropped: in a pool
-  /// of one, drop it before you wait for another call.
+  /// you trust. A view that is held when its worker dies, or the answered future of one, keeps that worker's place
+  /// empty until it is dropped: in a pool of one, drop it before you wait for another call, or for room to make one.
   template <class F, class... A>
   [[nodiscard]] future<trusted_view> call_trusted(const task<F>& task, A&&... arguments) {
     return call_trusted_with({}, task, std::forward<A>(arguments)...);

@@ -5,7 +5,7 @@
 // codec_fuzz.cpp's.
 //
 //   byte 0       what is expected: the type of the result, or a death; bit 7: of an express copy
-//   byte 1..48   the fields of the response header as they are in memory, then its inline payload; or shm::express
+//   then         a response_header as it is in memory, or an express; cut short: zeros
 //   the rest     the beginning of the response arena; zeros behind it
 
 #include <algorithm>

@@ -1,5 +1,5 @@
-// Proves the express line of a lane: the newest small call and answer, read beside the bits that publish them; and that
-// an old or torn copy is never taken for the newest.
+// Proves the express line of a lane: the newest call and answer, or where they are, read beside the bits that publish
+// them; and that an old or torn copy is never taken for the newest.
 
 #include <gtest/gtest.h>
 
@@ -94,7 +94,7 @@ TEST(lane_express, a_call_alone_in_its_lane_is_taken_from_the_line_of_its_bit) {
   }
 }
 
-TEST(lane_express, what_does_not_fit_or_has_a_limit_is_taken_from_its_header) {
+TEST(lane_express, what_does_not_fit_or_is_told_to_stop_by_the_clock_is_taken_from_its_header) {
   const auto fits = [](const call& what) {
     lane_pair lane;
     const unsigned slot = post(lane, what);
