@@ -197,6 +197,46 @@ TEST(lane_express, other_answers_are_read_from_their_headers) {
   EXPECT_FALSE(at_once(8, response_status::exception));
 }
 
+TEST(lane_express, a_call_that_was_skipped_is_not_taken_for_the_next_nor_told_as_an_answer) {
+  lane_pair lane;
+  const unsigned first = post(lane, {.word = 1});
+  const std::uint64_t id = lane.call_in(first);
+  unsigned slot = lane.worker.next(lane.worker.pending());
+  const taken_call taken = lane.worker.take(slot, true);
+  ASSERT_TRUE(is_express(lane, slot, taken));
+  (void)lane.host.recall(slot);
+  ASSERT_FALSE(lane.worker.start(slot, taken.flags, 1));
+  answer(lane, slot, 0, response_status::skipped);
+  EXPECT_FALSE(answered_at_once(lane, slot));
+  lane.settle_and_free(slot);
+  --lane.last_call;  // it comes back, with the number that it had
+  const unsigned again = post(lane, {.word = 2});
+  const taken_call second = take_next(lane, slot);
+  ASSERT_EQ(slot, again);
+  ASSERT_TRUE(is_express(lane, again, second));
+  EXPECT_EQ(second.call_id, id);
+  std::uint64_t word = 0;
+  std::memcpy(&word, second.payload, sizeof word);
+  EXPECT_EQ(word, 2U);
+  answer(lane, again, 8);
+  EXPECT_TRUE(answered_at_once(lane, again));
+}
+
+// As that of a coroutine, which has begun before others and ends behind them.
+TEST(lane_express, a_late_answer_is_told_by_its_header_and_leaves_the_newest_alone) {
+  lane_pair lane;
+  unsigned slot = 64;
+  const unsigned early = post(lane);
+  (void)take_next(lane, slot);
+  const unsigned later = post(lane);
+  (void)take_next(lane, slot);
+  ASSERT_EQ(slot, later);
+  answer(lane, later, 8);
+  lane.finish(early);
+  EXPECT_FALSE(answered_at_once(lane, early));
+  EXPECT_TRUE(answered_at_once(lane, later));
+}
+
 TEST(lane_express, nothing_of_an_epoch_is_left_for_the_next) {
   lane_pair lane;
   unsigned slot = 64;
