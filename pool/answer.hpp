@@ -46,7 +46,7 @@ struct told_answer {
 /// The same out of an express copy, which is private already.
 [[nodiscard]] inline told_answer read_answer(std::uint64_t call_id, const shm::express_copy& copy,
                                              const shm::express_payload& payload) noexcept {
-  const shm::express_place there = copy.shape.placed ? payload.place() : shm::express_place{0, copy.shape.length};
+  const shm::express_place there = shm::place_of(copy, payload);
   return {.call_id = call_id,
           .service_ns = copy.number,
           .offset = there.offset,

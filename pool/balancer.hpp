@@ -31,8 +31,7 @@ class balancer {
 
   /// Returns: a lane with room, or nothing where none has any.
   [[nodiscard]] std::optional<unsigned> choose(std::span<const lane_load> lanes) noexcept {
-    // Of one lane every rule says the same.
-    const unsigned lane = lanes.size() == 1 ? (has_room(lanes[0]) ? 0 : no_lane) : pick(lanes);
+    const unsigned lane = pick(lanes);
     return lane == no_lane ? std::nullopt : std::optional(lane);
   }
   /// The first lane that has nothing in flight and whose worker is awake is the one that it would choose.

@@ -22,6 +22,10 @@ std::uint64_t first_of(std::chrono::nanoseconds a, std::chrono::nanoseconds b, s
   return base::to_ns(a.count() != 0 ? a : b.count() != 0 ? b : c);
 }
 
+bool is_costly(const payload_source& arguments) noexcept {
+  return arguments.bound >= host::depth_rule::costly_to_keep_bytes;
+}
+
 }  // namespace
 
 // ---- entry points --------------------------------------------------------------------------------------------------
@@ -146,9 +150,11 @@ error pool_core::too_large_error(const call_state& call, std::size_t size) const
 bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held) {
   look_at_supervisor();
   const auto lanes = lanes_of(desk);
-  if (lanes.size() == 1 && arguments.bound < host::depth_rule::costly_to_keep_bytes) {  // every rule says the same
+  if (lanes.size() == 1) {  // every rule says the same
     host::lane_port& port = *lanes.front();
-    if (!port.usable() || !desk.balancer.depth().takes(port.in_flight_count(), port.load_ns)) return false;
+    const bool costly = is_costly(arguments);
+    const std::uint64_t load_ns = costly ? port.unfinished_load_ns() : port.load_ns;
+    if (!port.usable() || !desk.balancer.depth().takes(port.in_flight_count(), load_ns, costly)) return false;
     const auto result = post_to(port, call, arguments, held);
     if (result == host::post_result::no_memory)
       settle_unless_it_may_fit(desk, call, arguments.bound, port.reserve_error);
@@ -166,7 +172,7 @@ bool pool_core::post_somewhere(class_desk& desk, call_state& call, const payload
 }
 
 bool pool_core::post_by_load(class_desk& desk, call_state& call, const payload_source& arguments, lock_type& held) {
-  const bool costly = arguments.bound >= host::depth_rule::costly_to_keep_bytes;
+  const bool costly = is_costly(arguments);
   const auto lanes = lanes_of(desk);
   const auto loads = std::span(loads_).subspan(desk.first_lane, lanes.size());
   for (std::size_t i = 0; i < lanes.size(); ++i) {

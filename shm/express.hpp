@@ -31,6 +31,11 @@ struct alignas(16) express_payload {
   }
 };
 
+/// What the copy says of its payload; `offset` is 0 for one that is in the copy itself. HOSTILE, as the copy is.
+[[nodiscard]] inline express_place place_of(const express_copy& copy, const express_payload& payload) noexcept {
+  return copy.shape.placed ? payload.place() : express_place{0, copy.shape.length};
+}
+
 /// Thread-safety: the one writer of the line. `payload`: readable up to the next whole word.
 inline void write(express& line, std::uint64_t ticket, express_shape shape, std::uint64_t number,
                   const std::byte* payload) noexcept {

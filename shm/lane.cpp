@@ -18,6 +18,22 @@ std::uint64_t unpredictable_number() noexcept {
   return number;
 }
 
+/// Writes what a slot's header says, with its payload or the place of that.
+template <class Header>
+void copy_header(express& line, std::uint64_t ticket, std::uint64_t number, unsigned slot, std::uint16_t task,
+                 const Header& header, bool in_arena) noexcept {
+  const express_shape shape = {.slot = static_cast<std::uint8_t>(slot),
+                               .form = header.form,
+                               .flags = header.flags,
+                               .length = static_cast<std::uint8_t>(header.length),
+                               .task = task};
+  if (in_arena) {
+    write(line, ticket, shape, number, express_place{header.offset, header.length});
+  } else if (header.length <= express::payload_bytes) {
+    write(line, ticket, shape, number, header.payload + header.offset);
+  }
+}
+
 }  // namespace
 
 // ---- host ----------------------------------------------------------------------------------------------------------
@@ -61,17 +77,9 @@ void host_lane::publish(unsigned slot) noexcept {
 void host_lane::publish_express(unsigned slot) noexcept {
   const request_header& header = request_.headers[slot];
   if (header.soft_limit != 0) return;
-  const express_shape shape = {.slot = static_cast<std::uint8_t>(slot),
-                               .form = header.form,
-                               .flags = header.flags,
-                               .length = static_cast<std::uint8_t>(header.length),
-                               .task = header.task};
   const std::uint64_t id = header.call_id.load(std::memory_order_relaxed);  // relaxed: we wrote it
-  if ((header.flags & request_flags::in_arena) != 0) {
-    write(request_.words->newest, posts_, shape, id, express_place{header.offset, header.length});
-  } else if (header.length <= express::payload_bytes) {
-    write(request_.words->newest, posts_, shape, id, header.payload + header.offset);
-  }
+  copy_header(request_.words->newest, posts_, id, slot, header.task, header,
+              (header.flags & request_flags::in_arena) != 0);
 }
 
 parked host_lane::wake_worker() noexcept {
@@ -164,7 +172,7 @@ taken_call worker_lane::take(unsigned slot, bool alone) noexcept {
   express_payload& payload = express_payloads_[slot];
   // Every post is started once: if all but one are, and the copy is of the last post, it is of this slot.
   if (express_copy call; alone && read(request_.words->newest, starts_ + 1, call, payload)) {
-    const express_place there = call.shape.placed ? payload.place() : express_place{0, call.shape.length};
+    const express_place there = place_of(call, payload);
     return {.call_id = call.number,
             .soft_limit = 0,
             .task = call.shape.task,
@@ -196,19 +204,8 @@ bool worker_lane::start(unsigned slot, std::uint8_t flags, std::uint64_t now_ns)
 
 void worker_lane::finish(unsigned slot, bool alone) noexcept {
   const response_header& header = response_.headers[slot];
-  if (alone && header.status == static_cast<std::uint8_t>(response_status::ok)) {
-    const express_shape shape = {.slot = static_cast<std::uint8_t>(slot),
-                                 .form = header.form,
-                                 .flags = header.flags,
-                                 .length = static_cast<std::uint8_t>(header.length),
-                                 .task = 0};
-    if (header.in_arena != 0) {
-      write(response_.words->newest, header.call_id, shape, header.service_ns,
-            express_place{header.offset, header.length});
-    } else if (header.length <= express::payload_bytes) {
-      write(response_.words->newest, header.call_id, shape, header.service_ns, header.payload + header.offset);
-    }
-  }
+  if (alone && header.status == static_cast<std::uint8_t>(response_status::ok))
+    copy_header(response_.words->newest, header.call_id, header.service_ns, slot, 0, header, header.in_arena != 0);
   done_ ^= bit(slot);
   response_.words->done.store(done_, std::memory_order_release);  // SYNC done: publishes header and payload
   prefetch_to_write(&response_.headers[(slot + 1) & 63U]);        // the host has read what was there
